@@ -1,0 +1,102 @@
+# What every test has: a project under git, an output directory beside it, the
+# rehearsal claude first on PATH, and the promise that no process survives.
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export HOME=$BATS_TEST_TMPDIR/home TMPDIR=$BATS_TEST_TMPDIR/tmp
+	export PROJECT=$BATS_TEST_TMPDIR/project OUT=$BATS_TEST_TMPDIR/out
+	export REHEARSAL_STATE=$BATS_TEST_TMPDIR/calls IS_SANDBOX=1 LC_ALL=C
+	unset CC_CLAUDE CC_PLUGIN_DIR REHEARSAL REHEARSAL_EDIT CLAUDECODE XDG_CONFIG_HOME
+	mkdir home tmp bin scenes
+	ln -s "$CCRE_ROOT/contrib/rehearsal-claude" bin/claude
+	export PATH=$BATS_TEST_TMPDIR/bin:$PATH
+	git config --global user.name Tester
+	git config --global user.email tester@example.org
+	git config --global init.defaultBranch main
+	git init -q "$PROJECT"
+	echo 'print("hello")' > "$PROJECT/main.py"
+	mkdir "$PROJECT/bench"
+	echo 'echo measured' > "$PROJECT/bench/run.sh"
+	printf '*.o\n' > "$PROJECT/.gitignore"
+	git -C "$PROJECT" add -A
+	git -C "$PROJECT" commit -qm baseline
+	BASE=$(git -C "$PROJECT" rev-parse HEAD)
+	export BASE
+}
+
+teardown() {
+	no_survivors
+}
+
+# ccre ARGUMENT...: the program, its processes marked as this test's.
+ccre() {
+	CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE" "$@"
+}
+
+# experiment OPTION...: experiment "exp" without the plugin on the project.
+experiment() {
+	ccre --no-plugin -o "$OUT" "$@" "$PROJECT" exp
+}
+
+# quick OPTION...: the same with waiting times of a second.
+quick() {
+	CCRE=$CCRE_QUICK experiment "$@"
+}
+
+# no_survivors: nothing that this test's ccre started is alive, not even for
+# a moment; zombies that nobody reaps are not alive.
+no_survivors() {
+	local pid found=0
+	for pid in /proc/[0-9]*; do
+		if tr '\0' '\n' 2>/dev/null < "$pid/environ" |
+		    grep -qxF "CC_TEST_ID=$BATS_TEST_TMPDIR" &&
+		    ! grep -q '^State:.*[ZX]' "$pid/status" 2>/dev/null; then
+			echo "survived: $(tr '\0' ' ' < "$pid/cmdline")"
+			kill -KILL "${pid#/proc/}"
+			found=1
+		fi
+	done
+	return $found
+}
+
+# scene NAME < SCRIPT: a scene for the rehearsal claude; put $SCENE/NAME into
+# REHEARSAL. Its functions are init, assistant, limit, result and edit.
+SCENE=$BATS_TEST_TMPDIR/scenes
+scene() {
+	cat > "$SCENE/$1"
+}
+
+# ledger COLUMN [FILTER]: that column of the ledger, one line per attempt.
+ledger() {
+	awk -F, -v name="$1" '
+	    NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i; next }
+	    { print $column }' "$OUT/exp--iterations.csv"
+}
+
+# calls: how often claude was called.
+calls() {
+	if [ -e "$REHEARSAL_STATE" ]; then
+		wc -l < "$REHEARSAL_STATE"
+	else
+		echo 0
+	fi
+}
+
+# wait_until SECONDS COMMAND...: polls; fails when the time is over.
+wait_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || { echo "waited in vain: $*"; return 1; }
+		sleep 0.05
+	done
+}
+
+# house_is_clean: the user's branch, index and tree are as at the start.
+house_is_clean() {
+	[ "$(git -C "$PROJECT" symbolic-ref HEAD)" = refs/heads/main ]
+	[ "$(git -C "$PROJECT" rev-parse main)" = "$BASE" ]
+	[ -z "$(git -C "$PROJECT" status --porcelain)" ]
+	[ ! -e "$PROJECT/.git/cc-run-experiments.index" ]
+	[ -z "$(ls -A "$TMPDIR")" ]
+}
