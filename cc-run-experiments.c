@@ -126,35 +126,96 @@ static const char *const limit_texts[] = {
 
 #define VERSION "0.1"
 #define REFS "refs/cc-run-experiments/"
-#define MARK "CC_RUN_EXPERIMENTS_TREE"
+#define MARK "CC_RUN_EXPERIMENTS_TREE"	/* in every child's environment */
 
-enum {
+enum {					/* exit statuses */
 	EXIT_USAGE = 2, EXIT_FAILURES = 3, EXIT_LATER = 75, EXIT_DENIED = 77,
 	EXIT_TIMEOUT = 124, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127
 };
 
 enum {
 	ID_SIZE = 72,			/* a commit id, SHA-256 as well */
-	NAME_SIZE = 256,		/* a branch, a ref, a file name */
+	NAME_SIZE = 256,		/* a branch name, a JSON path */
 	TEXT_SIZE = 8192,		/* claude's summary, cut there */
-	JSON_DEPTH = 64			/* deeper nesting is a broken line */
+	JSON_DEPTH = 64,		/* deeper nesting is a broken line */
+	PREFIX_MAX = 150		/* it becomes part of file names */
 };
 
-struct options {
+struct words {				/* a command line, an environment */
+	const char **v;			/* ends in NULL once there is a word */
+	size_t n;
+};
+
+static struct {				/* written by main's options only */
 	long runs, iterations, retries, samples;
 	double timeout, iteration_timeout, idle_timeout, benchmark_timeout;
-	const char *directory, *prefix, *baseline, *prompt_file, *output;
-	const char *build;
-	const char **benchmarks;	/* NAME=COMMAND ... NULL */
-	const char **protect;		/* PATHSPEC ... NULL */
-	char **claude_arguments;
-	char *prompt;			/* the base prompt itself */
-	int no_plugin, every_iteration, dry_run, quiet, verbose;
+	const char *directory, *prefix, *baseline, *output, *prompt_file;
+	const char *prompt, *build;
+	struct words benchmarks, protect, claude_arguments;
+	int no_plugin, every_iteration, dry_run, quiet, verbose, help, version;
+} opt = {
+	RUNS, ITERATIONS, RETRIES, SAMPLES, TIMEOUT_S, ITERATION_TIMEOUT_S,
+	IDLE_TIMEOUT_S, BENCHMARK_TIMEOUT_S, NULL, NULL, baseline_default,
+	output_default, NULL, NULL, NULL, { NULL, 0 }, { NULL, 0 },
+	{ NULL, 0 }, 0, 0, 0, 0, 0, 0, 0
+};
+
+/*
+ * The options: one table for parsing, for --help and for experiment.csv,
+ * which has those of the kinds above FLAG, and --every-iteration.
+ */
+enum kind { NUMBER, TIME, COMMAND, BENCHMARK, PATHS, FLAG, PATH, LATER };
+
+static const struct setting {
+	int letter;			/* from 256 on: it has none */
+	const char *name, *value;	/* value: NULL if it takes none */
+	enum kind kind;
+	void *at;			/* what it sets in opt */
+	double least;
+	const char *help;
+} settings[] = {
+	{ 'r', "runs", "N", NUMBER, &opt.runs, 1, "runs of the experiment" },
+	{ 'i', "iterations", "N", NUMBER, &opt.iterations, 1,
+	    "iterations of each run" },
+	{ 't', "timeout", "TIME", TIME, &opt.timeout, ENOUGH_S,
+	    "agent time for one run" },
+	{ 256, "iteration-timeout", "TIME", TIME, &opt.iteration_timeout, 1,
+	    "agent time for one call of claude" },
+	{ 257, "idle-timeout", "TIME", TIME, &opt.idle_timeout, 0,
+	    "longest silence of one call, 0 = never" },
+	{ 258, "retries", "N", NUMBER, &opt.retries, 0,
+	    "new attempts after a timed-out one" },
+	{ 'p', "prompt", "FILE", PATH, &opt.prompt_file, 0,
+	    "the base prompt (built in)" },
+	{ 259, "no-plugin", NULL, FLAG, &opt.no_plugin, 0,
+	    "run without the plugin in $CC_PLUGIN_DIR" },
+	{ 'b', "benchmark", "NAME=COMMAND", BENCHMARK, &opt.benchmarks, 0,
+	    "what to measure; may be repeated" },
+	{ 260, "build", "COMMAND", COMMAND, &opt.build, 0,
+	    "run before the benchmarks" },
+	{ 261, "benchmark-timeout", "TIME", TIME, &opt.benchmark_timeout, 1,
+	    "for one build or benchmark command" },
+	{ 262, "samples", "N", NUMBER, &opt.samples, 1,
+	    "times each benchmark command is executed" },
+	{ 263, "every-iteration", NULL, FLAG, &opt.every_iteration, 0,
+	    "benchmark after each iteration" },
+	{ 264, "protect", "PATHSPEC", PATHS, &opt.protect, 0,
+	    "as in the baseline when measuring; may be repeated" },
+	{ 'o', "output", "DIR", PATH, &opt.output, 0, "where results go" },
+	{ 'n', "dry-run", NULL, FLAG, &opt.dry_run, 0,
+	    "print the plan and every command, run none" },
+	{ 'q', "quiet", NULL, FLAG, &opt.quiet, 0, "only warnings and errors" },
+	{ 'v', "verbose", NULL, FLAG, &opt.verbose, 0,
+	    "print each command before it runs" },
+	{ 'h', "help", NULL, FLAG, &opt.help, 0, "print this" },
+	{ 'V', "version", NULL, FLAG, &opt.version, 0, "print the version" },
+	{ 265, "run", NULL, LATER, NULL, 0, NULL },	/* is not --runs */
+	{ 0, NULL, NULL, FLAG, NULL, 0, NULL }
 };
 
 enum outcome {
 	SUCCESS, CAPPED, OUT_OF_TIME, RATE_LIMIT, TIMEOUT, DENIED, FAILURE,
-	INTERRUPTED
+	INTERRUPTED, OUTCOMES
 };
 
 static const char *const outcome_names[] = {
@@ -163,8 +224,6 @@ static const char *const outcome_names[] = {
 };
 
 /* ---- messages: every byte on stderr passes here ------------------------ */
-
-static struct options opt;		/* written by main's options only */
 
 static int leaving;			/* exit has begun: never call it twice */
 
@@ -274,52 +333,78 @@ resize(void *memory, size_t size)
 	return memory;
 }
 
-/* print_to: snprintf that dies where the text does not fit. */
-static void
-print_to(char *buf, size_t size, const char *format, ...)
+/* text: as sprintf, in one of 64 buffers that are used in turn. */
+static const char *
+text(const char *format, ...)
 {
+	static char ring[64][PATH_MAX];
+	static unsigned turn;
+	char *s = ring[turn++ % 64];
 	va_list args;
 	int n;
 
 	va_start(args, format);
-	n = vsnprintf(buf, size, format, args);
+	n = vsnprintf(s, PATH_MAX, format, args);
 	va_end(args);
-	if (n < 0 || (size_t)n >= size)
-		die(1, "too long: %.60s...", buf);
+	if (n < 0 || n >= PATH_MAX)
+		die(1, "too long: %.60s...", s);
+	return s;
 }
 
-/* copy_to: as much of text as fits, always ended by a NUL. */
+/* copy_to: as much as fits, always ended by a NUL. */
 static void
-copy_to(char *buf, size_t size, const char *text)
+copy_to(char *buf, size_t size, const char *s)
 {
-	size_t len = strlen(text);
+	size_t len = strlen(s);
 
-	if (len >= size)
-		len = size - 1;
-	memcpy(buf, text, len);
+	len = len < size ? len : size - 1;
+	memmove(buf, s, len);
 	buf[len] = '\0';
 }
 
+#define COPY(buf, s) copy_to(buf, sizeof buf, s)
+
 static int
-begins(const char *text, const char *with)
+begins(const char *s, const char *with)
 {
-	return strncmp(text, with, strlen(with)) == 0;
+	return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* quote: text as one word of a shell's command line. */
 static void
-quote(FILE *to, const char *text)
+words_add(struct words *w, const char *word)
 {
-	if (*text != '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_") == strlen(text)) {
-		fputs(text, to);
+	w->v = resize(w->v, (w->n + 2) * sizeof *w->v);
+	w->v[w->n++] = word;
+	w->v[w->n] = NULL;
+}
+
+/* words_set: NAME=value, in place of the one that is there. */
+static void
+words_set(struct words *w, const char *name, const char *value)
+{
+	size_t i, len = strlen(name);
+	char *word = resize(NULL, len + strlen(value) + 2);
+
+	sprintf(word, "%s=%s", name, value);
+	for (i = 0; i < w->n; i++)
+		if (begins(w->v[i], name) && w->v[i][len] == '=') {
+			w->v[i] = word;
+			return;
+		}
+	words_add(w, word);
+}
+
+/* quote: s as one word of a shell's command line. */
+static void
+quote(FILE *to, const char *s)
+{
+	if (*s != '\0' && strspn(s, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_") == strlen(s)) {
+		fputs(s, to);
 		return;
 	}
-	for (putc('\'', to); *text != '\0'; text++)
-		if (*text == '\'')
-			fputs("'\\''", to);
-		else
-			putc(*text, to);
+	for (putc('\'', to); *s != '\0'; s++)
+		fputs(*s == '\'' ? "'\\''" : (char[2]){ *s, '\0' }, to);
 	putc('\'', to);
 }
 
@@ -335,28 +420,29 @@ monotonic(void)
 }
 
 /* utc: now as 2026-11-22T21:19:22Z. */
-static void
-utc(char *buf, size_t size)
+static const char *
+utc(void)
 {
+	static char buf[32];
 	time_t t = time(NULL);
 
-	if (strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t)) == 0)
-		die(1, "strftime failed");
+	strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
+	return buf;
 }
 
-/* duration: seconds for a person, as 7.3s, 5m12s or 2h00m. */
+/* duration: seconds for a person, as 7.3s, 5m12s, 30m or 2h05m. */
 static const char *
-duration(double s, char *buf, size_t size)
+duration(double s)
 {
 	long n = (long)(s + 0.5);
 
-	if (s < 60)
-		print_to(buf, size, "%.*fs", s < 10 && s != (double)(long)s, s);
-	else if (n < 3600)
-		print_to(buf, size, "%ldm%02lds", n / 60, n % 60);
-	else
-		print_to(buf, size, "%ldh%02ldm", n / 3600, n / 60 % 60);
-	return buf;
+	if (n < 60)
+		return text(s < 10 && s != (double)n ? "%.1fs" : "%.0fs", s);
+	if (n < 3600)
+		return text(n % 60 == 0 ? "%ldm" : "%ldm%02lds", n / 60,
+		    n % 60);
+	return text(n % 3600 < 60 ? "%ldh" : "%ldh%02ldm", n / 3600,
+	    n / 60 % 60);
 }
 
 /* line_read: a line without its newline, cut at size; 0 at the end. */
@@ -366,31 +452,11 @@ line_read(FILE *in, char *buf, size_t size)
 	size_t n = 0;
 	int c;
 
-	while ((c = getc(in)) != EOF && c != '\n')
+	while ((c = getc_unlocked(in)) != EOF && c != '\n')
 		if (n + 1 < size && c != '\0')
 			buf[n++] = (char)c;
 	buf[n] = '\0';
 	return c != EOF || n > 0;
-}
-
-/* fd_text: all that a file holds, from its beginning; the caller frees it. */
-static char *
-fd_text(int fd, size_t *size)
-{
-	char *text = NULL;
-	size_t n = 0;
-	ssize_t got;
-
-	do {
-		text = resize(text, n + 4097);
-		if ((got = pread(fd, text + n, 4096, (off_t)n)) < 0)
-			die(1, "read:");
-		n += (size_t)got;
-	} while (got > 0);
-	text[n] = '\0';
-	if (size != NULL)
-		*size = n;
-	return text;
 }
 
 /* fd_stream: a stream of its own on a file, from offset on. */
@@ -406,6 +472,18 @@ fd_stream(int fd, off_t offset)
 	return in;
 }
 
+/* fd_line: the first line of a file. */
+static const char *
+fd_line(int fd)
+{
+	char line[1024];
+	FILE *in = fd_stream(fd, 0);
+
+	line_read(in, line, sizeof line);
+	fclose(in);
+	return text("%s", line);
+}
+
 static off_t
 fd_size(int fd)
 {
@@ -414,7 +492,7 @@ fd_size(int fd)
 	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_size : 0;
 }
 
-/* fd_write: all of it or -1 with errno. */
+/* fd_write: all of it, or -1 with errno. */
 static int
 fd_write(int fd, const char *data, size_t size)
 {
@@ -429,20 +507,50 @@ fd_write(int fd, const char *data, size_t size)
 	return 0;
 }
 
-/* fd_scratch: a file without a name in $TMPDIR. */
+/* temporary: a name for mkstemp or mkdtemp in $TMPDIR. */
+static char *
+temporary(void)
+{
+	static char path[PATH_MAX];
+	const char *dir = getenv("TMPDIR");
+
+	COPY(path, text("%s/cc-run-experiments.XXXXXX",
+	    dir != NULL && *dir == '/' ? dir : "/tmp"));
+	return path;
+}
+
+/* fd_scratch: a file without a name. */
 static int
 fd_scratch(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char path[PATH_MAX];
-	int fd;
+	char *path = temporary();
+	int fd = mkstemp(path);
 
-	print_to(path, sizeof path, "%s/cc-run-experiments.XXXXXX",
-	    tmp != NULL && *tmp == '/' ? tmp : "/tmp");
-	if ((fd = mkstemp(path)) < 0 || unlink(path) != 0 ||
-	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+	if (fd < 0 || unlink(path) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
 		die(1, "cannot make a temporary file %s:", path);
 	return fd;
+}
+
+/* file_text: a regular file's content; NULL with errno where there is none. */
+static char *
+file_text(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	char *content = NULL;
+	ssize_t got = 0;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		for (*size = 0; ; *size += (size_t)got) {
+			content = resize(content, *size + 4097);
+			if ((got = read(fd, content + *size, 4096)) <= 0)
+				break;
+		}
+	if (content != NULL)
+		content[*size] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return content;
 }
 
 /*
@@ -547,10 +655,10 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 static void
 file_append(const char *name, const char *header, const char *const *fields)
 {
-	char *text = NULL;
+	char *data = NULL;
 	size_t size;
 	off_t before;
-	FILE *row = open_memstream(&text, &size);
+	FILE *row = open_memstream(&data, &size);
 	int error, fd = openat(output_fd, name, O_WRONLY | O_APPEND | O_CREAT |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 
@@ -564,7 +672,7 @@ file_append(const char *name, const char *header, const char *const *fields)
 	if (fclose(row) != 0)
 		die(1, "cannot make a row:");
 	errno = ENOSPC;		/* what a short write means */
-	if (write(fd, text, size) != (ssize_t)size || fsync(fd) != 0 ||
+	if (write(fd, data, size) != (ssize_t)size || fsync(fd) != 0 ||
 	    (before == 0 && fsync(output_fd) != 0)) {
 		error = errno;
 		if (ftruncate(fd, before) != 0)
@@ -573,18 +681,17 @@ file_append(const char *name, const char *header, const char *const *fields)
 		die(1, "cannot write %s:", name);
 	}
 	close(fd);
-	free(text);
+	free(data);
 }
 
 /* file_begin, file_end: a whole file, written beside its place, renamed. */
 static FILE *
 file_begin(const char *name)
 {
-	char beside[PATH_MAX];
+	const char *beside = text("%s.tmp", name);
 	FILE *f;
 	int fd;
 
-	print_to(beside, sizeof beside, "%s.tmp", name);
 	unlinkat(output_fd, beside, 0);
 	fd = openat(output_fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 	    0666);
@@ -596,31 +703,27 @@ file_begin(const char *name)
 static void
 file_end(FILE *f, const char *name)
 {
-	char beside[PATH_MAX];
-	int bad;
+	int bad = fflush(f) != 0 || fsync(fileno(f)) != 0;
 
-	print_to(beside, sizeof beside, "%s.tmp", name);
-	bad = fflush(f) != 0 || fsync(fileno(f)) != 0;
-	if (fclose(f) != 0 || bad ||
-	    renameat(output_fd, beside, output_fd, name) != 0 ||
+	if (fclose(f) != 0 || bad || renameat(output_fd,
+	    text("%s.tmp", name), output_fd, name) != 0 ||
 	    fsync(output_fd) != 0)
 		die(1, "cannot write %s:", name);
 }
 
-/* ---- JSON: read one event a line; memory does not grow with the input -- */
+/* ---- claude's JSON: one pass, one event a line, any length ------------- */
 
 /*
- * A value is told to field() with its path: the keys above it, joined by
- * slashes (a slash in a key becomes a question mark).  The elements of an array have
- * the array's path.  What does not parse is passed over to the end of line.
+ * A scalar is told to field() with its path: the keys above it joined by
+ * slashes (a slash in a key becomes a question mark).  The elements of an
+ * array have the array's path.  A broken line is passed over.
  */
 struct json {
 	FILE *in;
 	int pretty;			/* a value may go on over lines */
 	void (*field)(struct json *);
-	void *to;			/* where field() puts it */
 	char path[NAME_SIZE];
-	char text[TEXT_SIZE];		/* the scalar as text, cut there */
+	char text[TEXT_SIZE];		/* the scalar, cut there */
 };
 
 /* json_next: the next character that is not blank; an end of line stays. */
@@ -637,46 +740,17 @@ json_next(struct json *j)
 	return c;
 }
 
-/* json_put: a code point as UTF-8; NUL is left out, as is what is too much. */
+/* json_utf8: a code point at the end of buf, which has room for it. */
 static size_t
-json_put(char *buf, size_t n, size_t size, unsigned long u)
+json_utf8(char *buf, size_t n, unsigned long u)
 {
-	if (n + 5 > size || u == 0)
-		return n;
-	if (u < 0x80) {
-		buf[n++] = (char)u;
-	} else if (u < 0x800) {
-		buf[n++] = (char)(0xc0 | u >> 6);
-		buf[n++] = (char)(0x80 | (u & 0x3f));
-	} else if (u < 0x10000) {
-		buf[n++] = (char)(0xe0 | u >> 12);
-		buf[n++] = (char)(0x80 | (u >> 6 & 0x3f));
-		buf[n++] = (char)(0x80 | (u & 0x3f));
-	} else {
-		buf[n++] = (char)(0xf0 | u >> 18);
-		buf[n++] = (char)(0x80 | (u >> 12 & 0x3f));
-		buf[n++] = (char)(0x80 | (u >> 6 & 0x3f));
-		buf[n++] = (char)(0x80 | (u & 0x3f));
-	}
+	static const unsigned lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	int more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
+
+	buf[n++] = (char)(lead[more] | u >> 6 * more);
+	while (more-- > 0)
+		buf[n++] = (char)(0x80 | (u >> 6 * more & 0x3f));
 	return n;
-}
-
-/* json_hex: the four digits after \\u, or -1. */
-static long
-json_hex(FILE *in)
-{
-	long u = 0;
-	int i, c;
-
-	for (i = 0; i < 4; i++) {
-		c = getc_unlocked(in);
-		if (c == EOF || !isxdigit(c)) {
-			ungetc(c, in);
-			return -1;
-		}
-		u = 16 * u + (isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
-	}
-	return u;
 }
 
 /* json_escape: the UTF-16 unit that a backslash begins, or -1. */
@@ -684,15 +758,21 @@ static long
 json_escape(FILE *in)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	int c = getc_unlocked(in);
+	char hex[5] = "";
+	int i, c = getc_unlocked(in);
 
-	if (c == 'u')
-		return json_hex(in);
-	if (c == EOF || c == '\0' || strchr(from, c) == NULL) {
-		ungetc(c, in);
-		return -1;
+	if (c != EOF && c != '\0' && strchr(from, c) != NULL)
+		return to[strchr(from, c) - from];
+	for (i = 0; c == 'u' && i < 4; i++) {
+		if (!isxdigit(c = getc_unlocked(in)))
+			break;
+		hex[i] = (char)c;
+		c = 'u';
 	}
-	return to[strchr(from, c) - from];
+	if (hex[3] != '\0')
+		return strtol(hex, NULL, 16);
+	ungetc(c, in);
+	return -1;
 }
 
 /* json_string: after its opening quote, into buf; 0, or -1 where broken. */
@@ -719,19 +799,21 @@ json_string(struct json *j, char *buf, size_t size)
 			u = high == 0 ? 0 :
 			    0x10000 + ((high - 0xd800) << 10) + (u - 0xdc00);
 		high = u >= 0xd800 && u <= 0xdbff ? u : 0;
-		if (high == 0)
-			n = json_put(buf, n, size, (unsigned long)u);
+		if (high == 0 && u != 0 && n + 5 <= size)
+			n = json_utf8(buf, n, (unsigned long)u);
 	}
 	buf[n] = '\0';
 	return 0;
 }
 
-/* json_literal: a number, true, false or null, of which c is the first. */
+/* json_scalar: a string, number, true, false or null that begins with c. */
 static int
-json_literal(struct json *j, int c)
+json_scalar(struct json *j, int c)
 {
 	size_t n = 0;
 
+	if (c == '"')
+		return json_string(j, j->text, sizeof j->text);
 	for (; isalnum(c) || c == '-' || c == '+' || c == '.';
 	    c = getc_unlocked(j->in))
 		if (n + 1 < sizeof j->text)
@@ -741,44 +823,52 @@ json_literal(struct json *j, int c)
 	return n > 0 ? 0 : -1;
 }
 
+/* json_key: a key and its colon, of which c is the first, onto the path. */
+static int
+json_key(struct json *j, int c, size_t used)
+{
+	char key[NAME_SIZE], *s;
+
+	if (c != '"' || json_string(j, key, sizeof key) != 0 ||
+	    json_next(j) != ':')
+		return -1;
+	for (s = key; (s = strchr(s, '/')) != NULL;)
+		*s = '?';
+	if (used + strlen(key) + 2 < sizeof j->path)
+		sprintf(j->path + used, "%s%s", used > 0 ? "/" : "", key);
+	return 0;
+}
+
 /* json_value: one value that begins with c; 0, or -1 where it is broken. */
 static int
 json_value(struct json *j, int c, int depth)
 {
 	size_t used = strlen(j->path);
-	char key[NAME_SIZE], *s;
-	int close = c == '{' ? '}' : ']';
+	int end = c == '{' ? '}' : ']';
 
 	if (c != '{' && c != '[') {
-		if ((c == '"' ? json_string(j, j->text, sizeof j->text) :
-		    json_literal(j, c)) != 0)
+		if (json_scalar(j, c) != 0)
 			return -1;
 		j->field(j);
 		return 0;
 	}
 	if (depth == JSON_DEPTH)
 		return -1;
-	if ((c = json_next(j)) == close)
+	if ((c = json_next(j)) == end)
 		return 0;
-	for (;;) {
-		if (close == '}') {
-			if (c != '"' || json_string(j, key, sizeof key) != 0 ||
-			    json_next(j) != ':')
+	for (;; c = json_next(j)) {
+		if (end == '}') {
+			if (json_key(j, c, used) != 0)
 				return -1;
-			for (s = key; (s = strchr(s, '/')) != NULL;)
-				*s = '?';
-			snprintf(j->path + used, sizeof j->path - used, "%s%s",
-			    used > 0 ? "/" : "", key);
 			c = json_next(j);
 		}
 		if (json_value(j, c, depth + 1) != 0)
 			return -1;
 		j->path[used] = '\0';
-		if ((c = json_next(j)) == close)
+		if ((c = json_next(j)) == end)
 			return 0;
 		if (c != ',')
 			return -1;
-		c = json_next(j);
 	}
 }
 
@@ -799,8 +889,6 @@ json_line(struct json *j)
 	return good;
 }
 
-/* ---- claude's events: what a transcript says ---------------------------- */
-
 enum { INPUT, OUTPUT, CACHE_READ, CACHE_CREATION, TOKENS };
 
 struct event {				/* one line; what it lacks is "" */
@@ -814,13 +902,13 @@ struct event {				/* one line; what it lacks is "" */
 	int models, plugin_loaded, plugin_failed;
 };
 
-struct transcript {
+static struct transcript {		/* what claude's stdout says */
 	int json;			/* it has events at all */
 	int finished;			/* nothing but the result at its end */
 	int billing;			/* an event told of a billing error */
 	struct event init, limit, result;	/* the last of each */
-	struct event event;		/* the line being read */
-};
+	struct event event;		/* the line that is being read */
+} transcript;
 
 #define FIELD(path, member) \
 	{ path, offsetof(struct event, member), \
@@ -848,37 +936,26 @@ static const struct {
 static char plugin_name[NAME_SIZE];	/* written by the checks at start: */
 static char plugin_dir[PATH_MAX];	/* $CC_PLUGIN_DIR, in both arms */
 
-/* plugin_path: is it $CC_PLUGIN_DIR, or a plugin inside it? */
-static int
-plugin_path(const char *path)
-{
-	size_t len = strlen(plugin_dir);
-
-	return len > 0 && begins(path, plugin_dir) &&
-	    (path[len] == '/' || path[len] == '\0');
-}
-
 static void
 event_field(struct json *j)
 {
 	static const char *const of_model[TOKENS] = { "inputTokens",
-	    "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens" };
-	struct event *e = j->to;
-	const char *last;
-	size_t i;
+	    "outputTokens", "cacheReadInputTokens",
+	    "cacheCreationInputTokens" };
+	struct event *e = &transcript.event;
+	size_t i, len = strlen(plugin_dir);
 
 	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
 		if (strcmp(j->path, event_fields[i].path) == 0)
 			copy_to((char *)e + event_fields[i].at,
 			    event_fields[i].size, j->text);
 	if (begins(j->path, "modelUsage/")) {
-		last = strrchr(j->path, '/') + 1;
-		for (i = 0; i < TOKENS; i++)
-			if (strcmp(last, of_model[i]) == 0)
+		for (i = 0, e->models = 1; i < TOKENS; i++)
+			if (strcmp(strrchr(j->path, '/') + 1, of_model[i]) == 0)
 				e->tokens[i] += strtoll(j->text, NULL, 10);
-		e->models = 1;
 	} else if (strcmp(j->path, "plugins/path") == 0) {
-		e->plugin_loaded |= plugin_path(j->text);
+		e->plugin_loaded |= len > 0 && begins(j->text, plugin_dir) &&
+		    (j->text[len] == '/' || j->text[len] == '\0');
 	} else if (strcmp(j->path, "plugins/name") == 0) {
 		e->plugin_loaded |= strcmp(j->text, plugin_name) == 0;
 	} else if (strcmp(j->path, "plugin_errors/plugin") == 0) {
@@ -887,48 +964,46 @@ event_field(struct json *j)
 	}
 }
 
-/* transcript_event: a line is read; keys come in any order, so only now. */
+/* event_end: a line has been read; keys come in any order, so only now. */
 static void
-transcript_event(struct transcript *t)
+event_end(void)
 {
-	struct event *e = &t->event;
+	struct transcript *t = &transcript;
+	const char *type = t->event.type;
 
-	t->json |= e->type[0] != '\0';
-	if (strcmp(e->type, "result") == 0) {
-		t->result = *e;
+	t->json |= *type != '\0';
+	if (strcmp(type, "result") == 0) {
+		t->result = t->event;
 		t->finished = 1;
-	} else if (strcmp(e->type, "rate_limit_event") == 0) {
-		t->limit = *e;
-	} else if (strcmp(e->type, "assistant") == 0 ||
-	    strcmp(e->type, "user") == 0) {
-		t->billing = strcmp(e->error, "billing_error") == 0;
+	} else if (strcmp(type, "rate_limit_event") == 0) {
+		t->limit = t->event;
+	} else if (strcmp(type, "assistant") == 0 ||
+	    strcmp(type, "user") == 0) {
+		t->billing = strcmp(t->event.error, "billing_error") == 0;
 		t->finished = 0;
-	} else if (strcmp(e->type, "system") == 0 &&
-	    strcmp(e->subtype, "init") == 0) {
-		t->init = *e;
+	} else if (strcmp(type, "system") == 0 &&
+	    strcmp(t->event.subtype, "init") == 0) {
+		t->init = t->event;
 	}
 }
 
 /* transcript_read: one pass over claude's stdout. */
-static const struct transcript *
+static void
 transcript_read(int fd)
 {
-	static struct transcript t;
 	static struct json j;
 	int good;
 
-	memset(&t, 0, sizeof t);
+	memset(&transcript, 0, sizeof transcript);
 	j.in = fd_stream(fd, 0);
 	j.field = event_field;
-	j.to = &t.event;
-	if ((good = getc(j.in)) == '{')		/* begun, if not ended */
-		t.json = 1;
-	ungetc(good, j.in);
-	for (; (good = json_line(&j)) >= 0; memset(&t.event, 0, sizeof t.event))
+	transcript.json = ungetc(getc(j.in), j.in) == '{';	/* begun */
+	while ((good = json_line(&j)) >= 0) {
 		if (good)
-			transcript_event(&t);
+			event_end();
+		memset(&transcript.event, 0, sizeof transcript.event);
+	}
 	fclose(j.in);
-	return &t;
 }
 
 /* ---- processes: one child at a time; nothing of it survives ------------ */
@@ -943,10 +1018,10 @@ transcript_read(int fd)
 enum why { BY_ITSELF, BY_LIMIT, BY_SILENCE, BY_LINGERING, BY_SIGNAL };
 
 struct process {
-	const char *path;		/* absolute */
-	char *const *argv;
-	char *const *envp;
-	int in;				/* -1: the null device */
+	const char *path;		/* absolute; argv[0] is what to show */
+	const char *const *argv;
+	const struct words *environment;
+	const char *input;		/* its stdin; NULL: the null device */
 	int out, err;
 	double limit, idle;		/* seconds; idle 0: any silence */
 	int agent;			/* a signal to us ends it; is swept */
@@ -962,7 +1037,8 @@ struct ended {
 
 static sigset_t signals;		/* written by signals_block */
 static int stop_signal;			/* the INT, TERM or HUP that came */
-static char mark[PATH_MAX + sizeof MARK];	/* in each child's environment */
+static char top[PATH_MAX];		/* of the work tree, where they work */
+static int plan_only;			/* print the commands, run none */
 
 static void
 signal_ignore(int signal)
@@ -1043,26 +1119,49 @@ static int
 process_find(const char *name, char *found)
 {
 	const char *dir = getenv("PATH");
-	int length, status, worst = EXIT_NOTFOUND;
-	char path[PATH_MAX];
+	int len, status, worst = EXIT_NOTFOUND;
 
 	if (strchr(name, '/') != NULL)
 		return process_usable(name, found);
-	if (dir == NULL)
-		dir = "/usr/bin:/bin";
-	for (;; dir += length + 1) {
-		length = (int)strcspn(dir, ":");
-		if (*dir == '/') {
-			print_to(path, sizeof path, "%.*s/%s", length, dir,
-			    name);
-			if ((status = process_usable(path, found)) == 0)
-				return 0;
-			if (status == EXIT_NOEXEC)
-				worst = EXIT_NOEXEC;
-		}
-		if (dir[length] == '\0')
-			return worst;
+	for (dir = dir == NULL ? "/usr/bin:/bin" : dir; *dir != '\0';
+	    dir += len + (dir[len] == ':')) {
+		len = (int)strcspn(dir, ":");
+		if (*dir != '/')	/* never one that an agent planted */
+			continue;
+		status = process_usable(text("%.*s/%s", len, dir, name), found);
+		if (status == 0)
+			return 0;
+		if (status == EXIT_NOEXEC)
+			worst = status;
 	}
+	return worst;
+}
+
+/* process_show: as it can be pasted; with -n on stdout, with -v on stderr. */
+static void
+process_show(const struct process *p)
+{
+	FILE *to = plan_only ? stdout : stderr;
+	const char *const *word = p->argv;
+
+	show_clear();
+	fputs(strcmp(*word, "git") == 0 ? "git -C " : "cd ", to);
+	quote(to, top);
+	if (strcmp(*word, "git") == 0) {
+		word++;
+	} else {
+		fputs(" &&", to);
+		if (p->input != NULL) {
+			fputs(" printf %s ", to);
+			quote(to, p->input);
+			fputs(" |", to);
+		}
+	}
+	for (; *word != NULL; word++) {
+		putc(' ', to);
+		quote(to, *word);
+	}
+	putc('\n', to);
 }
 
 /* process_status: a wait status as $? shows it; decoded here only. */
@@ -1082,30 +1181,27 @@ process_kill(pid_t pid, int signal)
 
 /* process_actions: the child's descriptors and attributes; an errno. */
 static int
-process_actions(const struct process *p, posix_spawn_file_actions_t *files,
-    posix_spawnattr_t *how)
+process_actions(const struct process *p, int in,
+    posix_spawn_file_actions_t *files, posix_spawnattr_t *how)
 {
-	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+#ifdef POSIX_SPAWN_SETSID
+	const int group = POSIX_SPAWN_SETSID;
+#else
+	const int group = POSIX_SPAWN_SETPGROUP;
+#endif
 	sigset_t none, all;
 	int e;
 
 	sigemptyset(&none);
 	sigfillset(&all);
-#ifdef POSIX_SPAWN_SETSID
-	flags = (short)(flags | POSIX_SPAWN_SETSID);
-#else
-	flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
-#endif
-	e = p->in < 0 ? posix_spawn_file_actions_addopen(files, 0, "/dev/null",
-	    O_RDONLY, 0) : posix_spawn_file_actions_adddup2(files, p->in, 0);
-	if (e != 0 ||
+	if ((e = posix_spawn_file_actions_adddup2(files, in, 0)) != 0 ||
 	    (e = posix_spawn_file_actions_adddup2(files, p->out, 1)) != 0 ||
 	    (e = posix_spawn_file_actions_adddup2(files, p->err, 2)) != 0 ||
 	    (e = posix_spawnattr_setsigmask(how, &none)) != 0 ||
-	    (e = posix_spawnattr_setsigdefault(how, &all)) != 0 ||
-	    (e = posix_spawnattr_setpgroup(how, 0)) != 0)
+	    (e = posix_spawnattr_setsigdefault(how, &all)) != 0)
 		return e;
-	return posix_spawnattr_setflags(how, flags);
+	return posix_spawnattr_setflags(how, (short)(group |
+	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
 }
 
 /* process_spawn: the new child, or 0 with errno; EAGAIN is tried for 5 s. */
@@ -1116,20 +1212,28 @@ process_spawn(const struct process *p)
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t how;
 	pid_t pid = 0;
-	int e, tries;
+	int e, tries, in = p->input == NULL ?
+	    open("/dev/null", O_RDONLY | O_CLOEXEC) : fd_scratch();
 
+	if (in < 0 || (p->input != NULL &&
+	    (fd_write(in, p->input, strlen(p->input)) != 0 ||
+	    lseek(in, 0, SEEK_SET) != 0)))
+		die(1, "cannot give %s its input:", p->path);
 	if ((e = posix_spawn_file_actions_init(&files)) != 0)
 		goto no_files;
 	if ((e = posix_spawnattr_init(&how)) != 0)
 		goto no_how;
-	if ((e = process_actions(p, &files, &how)) == 0)
+	if ((e = process_actions(p, in, &files, &how)) == 0)
 		for (tries = 0; (e = posix_spawn(&pid, p->path, &files, &how,
-		    p->argv, p->envp)) == EAGAIN && tries < 5; tries++)
+		    (char *const *)(size_t)p->argv,
+		    (char *const *)(size_t)p->environment->v)) == EAGAIN &&
+		    tries < 5; tries++)
 			nanosleep(&second, NULL);
 	posix_spawnattr_destroy(&how);
 no_how:
 	posix_spawn_file_actions_destroy(&files);
 no_files:
+	close(in);
 	errno = e;
 	return e == 0 ? pid : 0;
 }
@@ -1157,16 +1261,16 @@ process_over(pid_t pid)
 static int
 process_ours(pid_t pid, pid_t leader)
 {
-	char path[64], *text = NULL, *s, state = 'X';
+	const char *mark = text(MARK "=%s", top);
+	char *line = NULL, *s, state = 'X';
 	size_t size = 0;
 	long parent = 0;
 	int ours;
 	FILE *in;
 
-	snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-	if ((in = fopen(path, "re")) != NULL) {
-		if (getdelim(&text, &size, '\0', in) > 0 &&
-		    (s = strrchr(text, ')')) != NULL)
+	if ((in = fopen(text("/proc/%ld/stat", (long)pid), "r")) != NULL) {
+		if (getdelim(&line, &size, '\0', in) > 0 &&
+		    (s = strrchr(line, ')')) != NULL)
 			sscanf(s + 1, " %c %ld", &state, &parent);
 		fclose(in);
 	}
@@ -1174,17 +1278,33 @@ process_ours(pid_t pid, pid_t leader)
 	if (state == 'Z' || state == 'X') {
 		if (ours && pid != leader)
 			waitpid(pid, NULL, WNOHANG);
-		free(text);
-		return 0;
-	}
-	snprintf(path, sizeof path, "/proc/%ld/environ", (long)pid);
-	if (!ours && (in = fopen(path, "re")) != NULL) {
-		while (!ours && getdelim(&text, &size, '\0', in) > 0)
-			ours = strcmp(text, mark) == 0;
+		ours = 0;
+	} else if (!ours && (in = fopen(text("/proc/%ld/environ", (long)pid),
+	    "r")) != NULL) {
+		while (!ours && getdelim(&line, &size, '\0', in) > 0)
+			ours = strcmp(line, mark) == 0;
 		fclose(in);
 	}
-	free(text);
+	free(line);
 	return ours;
+}
+
+/* process_end_one: kill a leftover and see it die; 0, or -1 if it does not. */
+static int
+process_end_one(pid_t pid, pid_t leader)
+{
+	static const struct timespec moment = { 0, 5000000 };
+	int tries;
+
+	process_kill(pid, SIGKILL);
+	for (tries = 0; process_ours(pid, leader); tries++) {
+		if (tries == 200) {
+			warn("process %ld cannot be killed", (long)pid);
+			return -1;
+		}
+		nanosleep(&moment, NULL);
+	}
+	return 0;
 }
 
 /*
@@ -1195,31 +1315,23 @@ process_ours(pid_t pid, pid_t leader)
 static int
 process_sweep(pid_t leader)
 {
-	static const struct timespec moment = { 0, 5000000 };
-	int count = 0, found = 1, rounds, tries;
-	struct dirent *d;
 	DIR *proc = access("/proc/self/environ", R_OK) == 0 ?
 	    opendir("/proc") : NULL;
+	int count = 0, found = 1;
+	struct dirent *d;
 	pid_t pid;
 
-	for (rounds = 0; proc != NULL && found && rounds < 100; rounds++)
+	while (proc != NULL && found > 0)
 		for (found = 0, rewinddir(proc); (d = readdir(proc)) != NULL;) {
 			pid = (pid_t)strtol(d->d_name, NULL, 10);
 			if (pid <= 1 || pid == getpid() || pid == leader ||
 			    !process_ours(pid, leader))
 				continue;
-			process_kill(pid, SIGKILL);
-			found = 1;
 			count++;
-			for (tries = 0; process_ours(pid, leader); tries++) {
-				if (tries == 200) {
-					warn("process %ld cannot be killed",
-					    (long)pid);
-					rounds = 100;
-					break;
-				}
-				nanosleep(&moment, NULL);
-			}
+			if (process_end_one(pid, leader) == 0 && found >= 0)
+				found = 1;
+			else
+				found = -1;
 		}
 	if (proc != NULL)
 		closedir(proc);
@@ -1315,6 +1427,10 @@ process_run(const struct process *p, struct ended *e)
 	pid_t pid;
 
 	memset(e, 0, sizeof *e);
+	if (plan_only || opt.verbose)
+		process_show(p);
+	if (plan_only)
+		return 0;
 	if (p->agent && stopping()) {
 		e->why = BY_SIGNAL;
 		e->status = 128 + stop_signal;
@@ -1335,76 +1451,21 @@ process_run(const struct process *p, struct ended *e)
 
 /* ---- git: each command reads as the line a person would type ------------ */
 
+/*
+ * Git works with an index of its own, so what an agent does to the user's
+ * (bits that hide changes, conflicts, a lock) has no effect on what we see.
+ */
 static struct {				/* written by the checks at start */
 	char git[PATH_MAX], claude[PATH_MAX];
-	char top[PATH_MAX], dir[PATH_MAX], common[PATH_MAX], index[PATH_MAX];
+	char dir[PATH_MAX], common[PATH_MAX];
 	char home[NAME_SIZE];		/* the user's branch; "" if detached */
 	char home_commit[ID_SIZE], base[ID_SIZE];
 	char output[PATH_MAX];
 	int output_inside;		/* the output is inside the work tree */
 } repo;
 
-static int git_out = -1, git_err = -1;	/* what the last git printed */
-static int plan_only;			/* print the commands, run none */
-
-struct words {				/* a command line, or an environment */
-	char **v;
-	size_t n;
-};
-
 static struct words git_vars, agent_vars;	/* what its children see */
-
-static void
-words_add(struct words *w, const char *word)
-{
-	w->v = resize(w->v, (w->n + 2) * sizeof *w->v);
-	w->v[w->n++] = (char *)(size_t)word;
-	w->v[w->n] = NULL;
-}
-
-/* words_set: NAME=value, in place of one that is there. */
-static void
-words_set(struct words *w, const char *name, const char *value)
-{
-	size_t i, len = strlen(name);
-	char *word = resize(NULL, len + strlen(value) + 2);
-
-	sprintf(word, "%s=%s", name, value);
-	for (i = 0; i < w->n; i++)
-		if (begins(w->v[i], name) && w->v[i][len] == '=') {
-			w->v[i] = word;
-			return;
-		}
-	words_add(w, word);
-}
-
-/* command_show: a command as it can be pasted; input is piped into it. */
-static void
-command_show(FILE *to, const char *input, const char *const *argv)
-{
-	if (to == stderr)
-		show_clear();
-	if (strcmp(argv[0], "git") == 0) {
-		fputs("git -C ", to);
-		quote(to, repo.top);
-		argv++;
-	} else {
-		fputs("cd ", to);
-		quote(to, repo.top);
-		fputs(" && ", to);
-		if (input != NULL) {
-			fputs("printf %s ", to);
-			quote(to, input);
-			fputs(" | ", to);
-		}
-		quote(to, *argv++);
-	}
-	for (; *argv != NULL; argv++) {
-		putc(' ', to);
-		quote(to, *argv);
-	}
-	putc('\n', to);
-}
+static int git_out = -1, git_err = -1;	/* what the last git printed */
 
 /* environment: ours, less what would lead a git or a claude astray. */
 static struct words
@@ -1434,19 +1495,16 @@ environment(void)
 
 /* git_config: settings that win over every file, as git(1) documents them. */
 static void
-git_config(struct words *env, const char *const *settings)
+git_config(struct words *w, const char *const *pairs)
 {
-	char name[64], count[16];
 	int n;
 
-	for (n = 0; settings[2 * n] != NULL; n++) {
-		print_to(name, sizeof name, "GIT_CONFIG_KEY_%d", n);
-		words_set(env, name, settings[2 * n]);
-		print_to(name, sizeof name, "GIT_CONFIG_VALUE_%d", n);
-		words_set(env, name, settings[2 * n + 1]);
+	for (n = 0; pairs[2 * n] != NULL; n++) {
+		words_set(w, text("GIT_CONFIG_KEY_%d", n), pairs[2 * n]);
+		words_set(w, text("GIT_CONFIG_VALUE_%d", n),
+		    pairs[2 * n + 1]);
 	}
-	print_to(count, sizeof count, "%d", n);
-	words_set(env, "GIT_CONFIG_COUNT", count);
+	words_set(w, "GIT_CONFIG_COUNT", text("%d", n));
 }
 
 /* environments: nothing planted acts in our git, no gc in the agent's. */
@@ -1480,47 +1538,39 @@ environments(void)
 			words_set(&agent_vars, unless_set[i], "1");
 }
 
+/* program_run: a command of ours, its output in git_out and git_err. */
+static int
+program_run(const char *path, const char *const *argv,
+    const struct words *vars, double limit)
+{
+	struct process p = { path, argv, vars, NULL, git_out, git_err, limit,
+	    0, 0, NULL };
+	struct ended e;
+
+	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0 ||
+	    lseek(git_out, 0, SEEK_SET) != 0 || lseek(git_err, 0, SEEK_SET) != 0)
+		die(1, "cannot empty a temporary file:");
+	if ((errno = process_run(&p, &e)) != 0)
+		die(EXIT_NOEXEC, "cannot execute %s:", path);
+	return e.status;
+}
+
 /* git_run: one git; its exit status. */
 static int
 git_run(const char *const *argv)
 {
-	struct process p;
-	struct ended e;
-
-	if (plan_only || opt.verbose)
-		command_show(plan_only ? stdout : stderr, NULL, argv);
-	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0 ||
-	    lseek(git_out, 0, SEEK_SET) != 0 || lseek(git_err, 0, SEEK_SET) != 0)
-		die(1, "cannot empty a temporary file:");
-	if (plan_only)
-		return 0;
-	memset(&p, 0, sizeof p);
-	p.path = repo.git;
-	p.argv = (char *const *)(size_t)argv;
-	p.envp = git_vars.v;
-	p.in = -1;
-	p.out = git_out;
-	p.err = git_err;
-	p.limit = GIT_TIMEOUT_S;
-	if ((errno = process_run(&p, &e)) != 0)
-		die(EXIT_NOEXEC, "cannot execute %s:", repo.git);
-	return e.status;
+	return program_run(repo.git, argv, &git_vars, GIT_TIMEOUT_S);
 }
 
 /* git_fail: die with the command, its status and what it said. */
 static void
 git_fail(const char *const *argv, int status)
 {
-	char line[512], said[512] = "";
-	FILE *in = fd_stream(git_err, 0);
-	size_t n;
+	const char *line = *argv;
 
-	line_read(in, said, sizeof said);
-	fclose(in);
-	for (n = 0; *argv != NULL && n < sizeof line - 1; argv++)
-		n += (size_t)snprintf(line + n, sizeof line - n, "%s%s",
-		    n > 0 ? " " : "", *argv);
-	die(1, "%s: exit status %d: %s", line, status, said);
+	while (*++argv != NULL)
+		line = text("%s %.200s", line, *argv);
+	die(1, "%.500s: exit status %d: %s", line, status, fd_line(git_err));
 }
 
 static void
@@ -1535,41 +1585,41 @@ git_must(const char *const *argv)
 #define ARGV(...) ((const char *const[]){ "git", __VA_ARGS__, NULL })
 #define git(...) git_must(ARGV(__VA_ARGS__))	/* it must succeed */
 #define git_try(...) git_run(ARGV(__VA_ARGS__))	/* its exit status */
+#define git_said(...) (git(__VA_ARGS__), fd_line(git_out))
 
-/* git_lines: what the last git printed, one line to each of n buffers. */
+/* git_lines: what the last git printed; returns how many of n were there. */
 static int
 git_lines(char (*lines)[PATH_MAX], int n)
 {
 	FILE *in = fd_stream(git_out, 0);
 	int i;
 
-	for (i = 0; i < n; i++)
-		lines[i][0] = '\0';
+	memset(lines, 0, (size_t)n * sizeof *lines);
 	for (i = 0; i < n && line_read(in, lines[i], PATH_MAX); i++)
 		;
 	fclose(in);
 	return i;
 }
 
-/* git_answer: the first line that the last git printed. */
-static const char *
-git_answer(void)
+/* git_paths: a git command, and the protected paths as its last words. */
+static int
+git_paths(const char *const *command)
 {
-	static char line[1][PATH_MAX];
+	struct words w = { NULL, 0 };
+	int status;
+	size_t i;
 
-	git_lines(line, 1);
-	return line[0];
+	for (; *command != NULL; command++)
+		words_add(&w, *command);
+	for (i = 0; i < opt.protect.n; i++)
+		words_add(&w, opt.protect.v[i]);
+	status = git_run(w.v);
+	free(w.v);
+	return status;
 }
 
-/* ---- the tree: an attempt's work is committed, or put back -------------- */
-
-/*
- * Git works with an index of its own, so what an agent does to the user's
- * (bits that hide changes, conflicts, a lock) has no effect on what we see.
- */
-
-/* What an unfinished command leaves in the git directory; the first eleven
- * are refused at the start, since then they are the user's. */
+/* What a command that broke off leaves in the git directory.  Those before
+ * MERGE_MSG are refused at the start, since then they are the user's. */
 static const char *const tree_leftovers[] = {
 	"index.lock", "HEAD.lock", "config.lock", "packed-refs.lock",
 	"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG",
@@ -1579,12 +1629,10 @@ static const char *const tree_leftovers[] = {
 	"BISECT_TERMS", "BISECT_RUN", "BISECT_HEAD", "BISECT_EXPECTED_REV",
 	"BISECT_ANCESTORS_OK", "BISECT_FIRST_PARENT", NULL
 };
-enum { TREE_REFUSED = 11 };
 
-/* Files of the repository that an agent may not change. */
-static struct {
+static struct {				/* what an agent may not change */
 	const char *name;
-	char *text;			/* as at the start; NULL: absent */
+	char *content;			/* as at the start; NULL: absent */
 	size_t size;
 } tree_kept[] = {
 	{ "config", NULL, 0 }, { "config.worktree", NULL, 0 },
@@ -1600,41 +1648,28 @@ static int tree_touched;		/* the user's branch was left */
 static const char *
 tree_ref(void)
 {
-	static char ref[NAME_SIZE + 16];
-
-	print_to(ref, sizeof ref, "refs/heads/%s", tree_branch);
-	return ref;
+	return text("refs/heads/%s", tree_branch);
 }
 
 /* tree_file: a path in the git directory, or in the one worktrees share. */
 static const char *
 tree_file(const char *name)
 {
-	static char path[PATH_MAX];
-	int common = strcmp(name, "config") == 0 || begins(name, "info/") ||
-	    begins(name, "packed-") || begins(name, "refs/");
+	int shared = strcmp(name, "config") == 0 || begins(name, "config.l") ||
+	    begins(name, "info/") || begins(name, "packed-") ||
+	    begins(name, "refs/");
 
-	print_to(path, sizeof path, "%s/%s",
-	    common ? repo.common : repo.dir, name);
-	return path;
+	return text("%s/%s", shared ? repo.common : repo.dir, name);
 }
 
-/* file_text: a small regular file's content; NULL where there is none. */
-static char *
-file_text(const char *path, size_t *size)
+/* tree_index: our own index. */
+static const char *
+tree_index(void)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-	char *text = NULL;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		text = fd_text(fd, size);
-	if (fd >= 0)
-		close(fd);
-	return text;
+	return tree_file("cc-run-experiments.index");
 }
 
-/* tree_hide_output: the output directory hides itself from git where it is inside. */
+/* tree_hide_output: the output directory hides itself from git. */
 static void
 tree_hide_output(void)
 {
@@ -1644,8 +1679,30 @@ tree_hide_output(void)
 		return;
 	fd = openat(output_fd, ".gitignore", O_WRONLY | O_CREAT | O_TRUNC |
 	    O_NOFOLLOW | O_CLOEXEC, 0666);
-	if (fd < 0 || write(fd, "*\n", 2) != 2 || close(fd) != 0)
+	if (fd < 0 || fd_write(fd, "*\n", 2) != 0 || close(fd) != 0)
 		die(1, "cannot write %s/.gitignore:", repo.output);
+}
+
+/* tree_guard: a file of the repository is as it was at the start. */
+static void
+tree_guard(const char *name, const char *content, size_t size)
+{
+	size_t now = 0;
+	char *found = file_text(tree_file(name), &now);
+	int fd, same = found == NULL || content == NULL ? found == content :
+	    now == size && memcmp(found, content, size) == 0;
+
+	free(found);
+	if (same)
+		return;
+	warn("claude changed %s of the repository: put back", name);
+	tree_visit(AT_FDCWD, tree_file(name), 1);
+	if (content == NULL)
+		return;
+	fd = open(tree_file(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0666);
+	if (fd < 0 || fd_write(fd, content, size) != 0 || close(fd) != 0)
+		die(1, "cannot put %s back:", tree_file(name));
 }
 
 /* tree_settle: no agent is alive, so undo what it did to the repository. */
@@ -1653,37 +1710,16 @@ static void
 tree_settle(void)
 {
 	const char *const *name;
-	char lock[NAME_SIZE + 32], *text;
-	size_t size = 0;
-	int i, fd;
+	int i;
 
 	if (plan_only)
 		return;
 	for (name = tree_leftovers; *name != NULL; name++)
 		tree_visit(AT_FDCWD, tree_file(*name), 1);
-	print_to(lock, sizeof lock, "refs/heads/%s.lock", tree_branch);
-	tree_visit(AT_FDCWD, tree_file(lock), 1);
-	for (i = 0; i < TREE_KEPT; i++) {
-		text = file_text(tree_file(tree_kept[i].name), &size);
-		if ((text == NULL && tree_kept[i].text == NULL) ||
-		    (text != NULL && tree_kept[i].text != NULL &&
-		    size == tree_kept[i].size &&
-		    memcmp(text, tree_kept[i].text, size) == 0)) {
-			free(text);
-			continue;
-		}
-		free(text);
-		warn("claude changed %s of the repository: put back",
-		    tree_kept[i].name);
-		tree_visit(AT_FDCWD, tree_file(tree_kept[i].name), 1);
-		if (tree_kept[i].text == NULL)
-			continue;
-		fd = open(tree_file(tree_kept[i].name),
-		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (fd < 0 || fd_write(fd, tree_kept[i].text,
-		    tree_kept[i].size) != 0 || close(fd) != 0)
-			die(1, "cannot put %s back:", tree_kept[i].name);
-	}
+	tree_visit(AT_FDCWD, tree_file(text("%s.lock", tree_ref())), 1);
+	for (i = 0; i < TREE_KEPT; i++)
+		tree_guard(tree_kept[i].name, tree_kept[i].content,
+		    tree_kept[i].size);
 	tree_hide_output();
 }
 
@@ -1692,15 +1728,12 @@ static void
 index_copy(const char *from, const char *to)
 {
 	static char block[65536];
-	char beside[PATH_MAX];
+	const char *beside = text("%s.tmp", to);
 	struct timespec times[2];
 	struct stat st;
 	ssize_t n;
 	int in, out, bad;
 
-	if (plan_only)
-		return;
-	print_to(beside, sizeof beside, "%s.tmp", to);
 	unlink(beside);
 	in = open(from, O_RDONLY | O_CLOEXEC);
 	if (in < 0 || fstat(in, &st) != 0 || (out = open(beside, O_WRONLY |
@@ -1717,7 +1750,7 @@ index_copy(const char *from, const char *to)
 		die(1, "cannot write %s:", to);
 }
 
-/* tree_clean: is the tree its commit?  If not, what git says of it is left. */
+/* tree_clean: is the tree its commit?  If not, git has said what is not. */
 static int
 tree_clean(void)
 {
@@ -1740,18 +1773,19 @@ tree_restore(const char *branch, const char *commit)
 		if (git_try("clean", "-q", "-ffd") == 0 &&
 		    (plan_only || tree_clean()))
 			return;
-		tree_visit(AT_FDCWD, repo.top, 0);	/* chmod 000, say */
+		tree_visit(AT_FDCWD, top, 0);	/* chmod 000, say */
 	}
 	git("checkout", "-q", "--force", commit, "--");
-	die(1, "the tree of %s cannot be put back: see git status", repo.top);
+	die(1, "%s cannot be put back: git status says \"%s\"", top,
+	    git_said("status", "--porcelain"));
 }
 
 /* tree_head: HEAD is the iteration's branch, which holds claude's commits. */
 static void
 tree_head(void)
 {
-	char line[3][PATH_MAX], *head = line[0], *home = line[1];
 	const char *user = repo.home[0] != '\0' ? repo.home : "HEAD";
+	char line[3][PATH_MAX], *head = line[0];
 
 	if (git_try("rev-parse", "HEAD", user, "--symbolic-full-name",
 	    "HEAD") != 0) {		/* a branch was deleted: as before */
@@ -1762,24 +1796,23 @@ tree_head(void)
 		git("rev-parse", "HEAD", user, "--symbolic-full-name", "HEAD");
 	}
 	git_lines(line, 3);
-	if (repo.home[0] != '\0' && strcmp(home, repo.home_commit) != 0) {
-		warn("claude moved %s to %s: moved back", user, home);
+	if (repo.home[0] != '\0' && strcmp(line[1], repo.home_commit) != 0) {
+		warn("claude moved %s to %s: moved back", user, line[1]);
 		git("update-ref", user, repo.home_commit);
 	}
 	if (strcmp(head, tree_start) != 0 &&	/* amended, say: squashed */
 	    git_try("merge-base", "--is-ancestor", tree_start, head) != 0)
-		print_to(head, sizeof line[0], "%s", tree_start);
+		COPY(line[0], tree_start);
 	else if (strcmp(line[2], tree_ref()) == 0)
 		return;
 	git("update-ref", "--no-deref", tree_ref(), head);
 	git("symbolic-ref", "HEAD", tree_ref());
 }
 
-/* tree_unnest: make the repositories that were made inside plain files. */
+/* tree_unnest: repositories that were made inside become plain files. */
 static int
 tree_unnest(void)
 {
-	char path[PATH_MAX];
 	char *name = NULL;
 	size_t size = 0;
 	int found = 0;
@@ -1789,9 +1822,7 @@ tree_unnest(void)
 	git("ls-files", "-z", "--others", "--exclude-standard");
 	for (in = fd_stream(git_out, 0); getdelim(&name, &size, '\0', in) > 0;)
 		if (name[strlen(name) - 1] == '/') {
-			print_to(path, sizeof path, "%s/%s.git", repo.top,
-			    name);
-			tree_visit(AT_FDCWD, path, 1);
+			tree_visit(AT_FDCWD, text("%s/%s.git", top, name), 1);
 			found = 1;
 		}
 	fclose(in);
@@ -1803,13 +1834,12 @@ tree_unnest(void)
 static int
 tree_add(void)
 {
-	int tries, status;
+	int tries;
 
 	for (tries = 0; tries < 8; tries++) {
-		status = git_try("add", "-A");
-		if (status == 0 && fd_size(git_err) == 0)
+		if (git_try("add", "-A") == 0 && fd_size(git_err) == 0)
 			return 0;
-		tree_visit(AT_FDCWD, repo.top, 0);
+		tree_visit(AT_FDCWD, top, 0);
 		if (!tree_unnest() && tries > 0)
 			break;
 	}
@@ -1823,22 +1853,21 @@ tree_add(void)
 static const char *
 tree_commit(const char *message, int needed)
 {
-	static char id[ID_SIZE];
+	const char *const commit[] = { "git", "commit", "-q",
+	    "--cleanup=verbatim", "-m", message,
+	    needed ? "--allow-empty" : NULL, NULL };
+	const char *id;
 	int status, partial;
 
 	tree_head();
 	partial = tree_add();
-	status = git_try("commit", "-q", "--cleanup=verbatim",
-	    needed ? "--allow-empty" : "--no-verify", "-m", message);
+	status = git_run(commit);
 	if (status != 0 && (needed || status != 1))
-		git_fail(ARGV("commit"), status);
-	git("rev-parse", "HEAD");
-	copy_to(id, sizeof id, git_answer());
+		git_fail(commit, status);
+	id = git_said("rev-parse", "HEAD");
 	if (partial != 0)
 		tree_restore(tree_branch, id);
-	if (!needed && strcmp(id, tree_start) == 0)
-		id[0] = '\0';
-	return id;
+	return !needed && strcmp(id, tree_start) == 0 ? "" : id;
 }
 
 /* tree_home: the user's branch and index are back; the last act of all. */
@@ -1854,8 +1883,8 @@ tree_home(void)
 		    repo.home + strlen("refs/heads/"), "--");
 	else
 		git("checkout", "-q", "--force", "--detach", repo.home_commit);
-	index_copy(repo.index, tree_file("index"));
-	unlink(repo.index);
+	index_copy(tree_index(), tree_file("index"));
+	unlink(tree_index());
 }
 
 struct changes {
@@ -1867,22 +1896,21 @@ static struct changes
 tree_changes(const char *from, const char *to)
 {
 	struct changes c = { 0, 0, 0, 0, 0 };
-	char *line = NULL;
-	const char *name;
-	size_t size = 0, len;
 	long added, removed;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
 	FILE *in;
 
 	git("diff-tree", "-r", "-z", "--numstat", "--no-renames", from, to);
-	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 0;) {
+	in = fd_stream(git_out, 0);
+	while ((len = getdelim(&line, &size, '\0', in)) > 4) {
 		if (sscanf(line, "%ld\t%ld\t", &added, &removed) != 2)
 			added = removed = 0;
-		name = strchr(line, '\t');
-		len = strlen(name);
 		c.files++;
 		c.added += added;
 		c.removed += removed;
-		if (len > 3 && strcmp(name + len - 3, ".md") == 0) {
+		if (strcmp(line + len - 4, ".md") == 0) {
 			c.md_added += added;
 			c.md_removed += removed;
 		}
@@ -1905,7 +1933,6 @@ struct attempt {
 	struct changes changes;
 	int protected_touched;		/* -1: nothing is protected */
 	const char *fault;		/* not the arm that was asked for */
-	const struct transcript *told;
 	char said[256];			/* the first line of its stderr */
 };
 
@@ -1919,7 +1946,9 @@ scratch_reset(int again)
 	if (scratch[0] == '\0' || plan_only)
 		return;
 	tree_visit(AT_FDCWD, scratch, 1);
-	if (again && mkdir(scratch, 0700) != 0)
+	if (!again)
+		scratch[0] = '\0';
+	else if (mkdir(scratch, 0700) != 0)
 		die(1, "cannot make the directory %s:", scratch);
 }
 
@@ -1927,28 +1956,30 @@ scratch_reset(int again)
 static const char *
 result_name(int run, int iteration, const char *rest)
 {
-	static char name[PATH_MAX];
-
-	print_to(name, sizeof name, "%s--run-%d--iteration-%d--%s",
-	    opt.prefix, run, iteration, rest);
-	return name;
+	return text("%s--run-%d--iteration-%d--%s", opt.prefix, run, iteration,
+	    rest);
 }
 
-/* result_log: such a file, to be written by a child and read by us. */
+/* result_log: such a file, for a child to write and for us to read. */
 static int
 result_log(int run, int iteration, const char *rest, int how)
 {
 	const char *name = result_name(run, iteration, rest);
-	int fd = openat(output_fd, name, how | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-	    0600);
+	int fd;
 
+	if (plan_only)
+		return -1;
+	fd = openat(output_fd, name, how | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC, 0600);
 	if (fd < 0)
 		die(1, "cannot open %s/%s:", repo.output, name);
 	return fd;
 }
 
+enum { LOG = O_RDWR | O_TRUNC | O_APPEND };
+
 /* claude_words: the command line, less the prompt, which is its stdin. */
-static char **
+static const char *const *
 claude_words(void)
 {
 	static struct words w;
@@ -1963,17 +1994,18 @@ claude_words(void)
 		words_add(&w, "--plugin-dir");
 		words_add(&w, plugin_dir);
 	}
-	for (i = 0; opt.claude_arguments[i] != NULL; i++)
-		words_add(&w, opt.claude_arguments[i]);
+	for (i = 0; i < opt.claude_arguments.n; i++)
+		words_add(&w, opt.claude_arguments.v[i]);
 	return w.v;
 }
 
-/* claude_prompt: the base prompt, then which iteration it is. */
+/* claude_prompt: the base prompt, then which iteration it is; to be freed. */
 static char *
-claude_prompt(const struct attempt *a, size_t *size)
+claude_prompt(const struct attempt *a)
 {
-	char *text = NULL;
-	FILE *to = open_memstream(&text, size);
+	char *prompt = NULL;
+	size_t size;
+	FILE *to = open_memstream(&prompt, &size);
 
 	if (to == NULL)
 		die(1, "cannot make the prompt:");
@@ -1988,56 +2020,55 @@ claude_prompt(const struct attempt *a, size_t *size)
 	    " message.\n", to);
 	if (fclose(to) != 0)
 		die(1, "cannot make the prompt:");
-	return text;
+	return prompt;
 }
 
-/* text_limited: does one of the last lines begin as a limit does? */
+/* limit_begins: does a line of text begin as a rate limit does? */
 static int
-text_limited(int fd)
+limit_begins(const char *line)
+{
+	const char *const *limit = limit_texts;
+
+	while (*limit != NULL && !begins(line, *limit))
+		limit++;
+	return *limit != NULL;
+}
+
+/* tail_limited: does one of the last lines? */
+static int
+tail_limited(int fd)
 {
 	enum { TAIL = 65536 };
 	off_t size = fd_size(fd);
 	FILE *in = fd_stream(fd, size > TAIL ? size - TAIL : 0);
-	const char *const *limit;
 	char line[256];
 	int found = 0;
 
 	if (size > TAIL)		/* the rest of a line is no line */
 		line_read(in, line, sizeof line);
 	while (!found && line_read(in, line, sizeof line))
-		for (limit = limit_texts; *limit != NULL; limit++)
-			found |= begins(line, *limit);
+		found = limit_begins(line);
 	fclose(in);
 	return found;
 }
 
 /* result_limited: does a failed result tell of a rate limit? */
 static int
-result_limited(const struct transcript *t)
+result_limited(const struct event *r)
 {
-	const struct event *r = &t->result;
-	const char *const *limit;
-
-	if (strcmp(r->api_error, "usage_limit_reached") == 0 ||
+	return strcmp(r->api_error, "usage_limit_reached") == 0 ||
 	    strcmp(r->api_status, "429") == 0 ||
-	    strcmp(t->limit.limit, "rejected") == 0)
-		return 1;
-	for (limit = limit_texts; r->api_status[0] == '\0' && *limit != NULL;
-	    limit++)			/* a client too old for the fields */
-		if (begins(r->text, *limit))
-			return 1;
-	return 0;
+	    strcmp(transcript.limit.limit, "rejected") == 0 ||
+	    (r->api_status[0] == '\0' && limit_begins(r->text)); /* < 2.1.330 */
 }
 
 /* result_denied: can no later call succeed either? */
 static int
-result_denied(const struct transcript *t)
+result_denied(const struct event *r)
 {
-	const struct event *r = &t->result;
-
 	return strcmp(r->api_status, "401") == 0 ||
 	    strcmp(r->api_status, "403") == 0 ||
-	    strcmp(r->api_status, "404") == 0 || t->billing ||
+	    strcmp(r->api_status, "404") == 0 || transcript.billing ||
 	    begins(r->text, "Credit balance is too low") ||
 	    begins(r->text, "Not logged in");
 }
@@ -2046,9 +2077,8 @@ result_denied(const struct transcript *t)
 static enum outcome
 claude_outcome(const struct attempt *a)
 {
-	const struct transcript *t = a->told;
-	const struct event *r = &t->result;
-	int told = r->type[0] != '\0';
+	const struct event *r = &transcript.result;
+	int told = r->type[0] != '\0', status = a->ended.status;
 
 	if (told && strcmp(r->is_error, "true") != 0 &&
 	    !begins(r->subtype, "error"))
@@ -2058,148 +2088,124 @@ claude_outcome(const struct attempt *a)
 		return CAPPED;
 	if (a->ended.why == BY_SIGNAL)
 		return INTERRUPTED;
+	if (a->ended.why == BY_LIMIT && a->last)
+		return OUT_OF_TIME;
 	if (a->ended.why == BY_LIMIT || a->ended.why == BY_SILENCE)
-		return a->ended.why == BY_LIMIT && a->last ?
-		    OUT_OF_TIME : TIMEOUT;
-	if (told && result_limited(t))
-		return RATE_LIMIT;
+		return TIMEOUT;
 	if (told)
-		return result_denied(t) ? DENIED : FAILURE;
-	if (t->json)
+		return result_limited(r) ? RATE_LIMIT :
+		    result_denied(r) ? DENIED : FAILURE;
+	if (transcript.json)
 		return FAILURE;
-	if (a->ended.status == 0)
+	if (status == 0)
 		return SUCCESS;
-	if (a->ended.status == 2 || text_limited(transcript_fd))
+	if (status == 2 || (status != 124 && tail_limited(transcript_fd)))
 		return RATE_LIMIT;
-	return a->ended.status == 124 ? TIMEOUT : FAILURE;
+	return status == 124 ? TIMEOUT : FAILURE;
 }
 
-/* claude_arm_fault: is the plugin as asked?  NULL if so, or what is wrong. */
+/* claude_fault: is the plugin as asked?  NULL if so, or what is wrong. */
 static const char *
-claude_arm_fault(const struct transcript *t)
+claude_fault(void)
 {
-	static char fault[512];
-	const struct event *init = &t->init;
+	const struct event *init = &transcript.init;
 
 	if (init->type[0] == '\0')		/* it never came so far */
 		return NULL;
-	if (opt.no_plugin && init->plugin_loaded)
-		return "the plugin is loaded in an experiment without it";
-	if (opt.no_plugin || (init->plugin_loaded && !init->plugin_failed))
-		return NULL;
-	print_to(fault, sizeof fault, "claude has not loaded the plugin %s%s%s",
-	    plugin_dir, init->plugin_fault[0] != '\0' ? ": " : "",
-	    init->plugin_fault);
-	return fault;
+	if (opt.no_plugin)
+		return init->plugin_loaded ? text("claude has loaded the plugin"
+		    " %s in the arm without it", plugin_dir) : NULL;
+	return init->plugin_loaded && !init->plugin_failed ? NULL :
+	    text("claude has not loaded the plugin %s%s%s", plugin_dir,
+	    init->plugin_fault[0] != '\0' ? ": " : "", init->plugin_fault);
 }
 
 static int
 claude_finished(void)
 {
-	return transcript_read(transcript_fd)->finished;
+	transcript_read(transcript_fd);
+	return transcript.finished;
 }
 
 /* claude_call: one call, to its end and to the end of all it started. */
 static void
 claude_call(struct attempt *a)
 {
-	char name[64], *prompt;
-	struct process p;
-	size_t size = 0;
-	FILE *in;
+	const char *name = text("attempt-%d.jsonl", a->number);
+	char *prompt = claude_prompt(a);
+	struct process p = { repo.claude, claude_words(), &agent_vars, prompt,
+	    -1, -1, a->limit, opt.idle_timeout, 1, claude_finished };
 
-	memset(&p, 0, sizeof p);
-	p.path = repo.claude;
-	p.argv = claude_words();
-	p.envp = agent_vars.v;
-	p.limit = a->limit;
-	p.idle = opt.idle_timeout;
-	p.agent = 1;
-	p.finished = claude_finished;
-	prompt = claude_prompt(a, &size);
-	if (plan_only || opt.verbose)
-		command_show(plan_only ? stdout : stderr, prompt,
-		    (const char *const *)p.argv);
-	if (plan_only) {
-		free(prompt);
-		return;
-	}
-	p.in = fd_scratch();
-	if (fd_write(p.in, prompt, size) != 0 || lseek(p.in, 0, SEEK_SET) != 0)
-		die(1, "cannot write the prompt:");
-	free(prompt);
-	print_to(name, sizeof name, "attempt-%d.jsonl", a->number);
-	p.out = result_log(a->run, a->iteration, name,
-	    O_WRONLY | O_TRUNC | O_APPEND);
+	p.out = result_log(a->run, a->iteration, name, LOG);
+	p.err = result_log(a->run, a->iteration,
+	    text("attempt-%d.err", a->number), LOG);
 	transcript_fd = result_log(a->run, a->iteration, name, O_RDONLY);
-	print_to(name, sizeof name, "attempt-%d.err", a->number);
-	p.err = result_log(a->run, a->iteration, name,
-	    O_RDWR | O_TRUNC | O_APPEND);
-	utc(a->started_at, sizeof a->started_at);
-	index_copy(repo.index, tree_file("index"));
+	COPY(a->started_at, utc());
 	if ((errno = process_run(&p, &a->ended)) != 0)
 		die(errno == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC,
 		    "cannot execute %s:", repo.claude);
+	free(prompt);
 	scratch_reset(1);
-	a->told = transcript_read(transcript_fd);
+	if (plan_only)
+		return;
+	transcript_read(transcript_fd);
 	a->outcome = claude_outcome(a);
-	in = fd_stream(p.err, 0);
-	line_read(in, a->said, sizeof a->said);
-	fclose(in);
-	close(p.in);
+	if ((a->fault = claude_fault()) != NULL)
+		a->outcome = FAILURE;
+	COPY(a->said, fd_line(p.err));
 	close(p.out);
 	close(p.err);
 	close(transcript_fd);
 }
 
-/* claude_message: the commit that ends an attempt; the caller frees it. */
+/* claude_message: the commit that ends an attempt; to be freed. */
 static char *
 claude_message(const struct attempt *a)
 {
-	const struct event *r = &a->told->result;
-	size_t size, len = strlen(r->text);
-	char *text = NULL;
-	FILE *to = open_memstream(&text, &size);
+	const char *said = transcript.result.text;
+	size_t size, len = strlen(said);
+	char *message = NULL;
+	FILE *to = open_memstream(&message, &size);
 
 	if (to == NULL)
 		die(1, "cannot make a commit message:");
 	fprintf(to, "%s: run %d, iteration %d: %s\n\n", opt.prefix, a->run,
 	    a->iteration, outcome_names[a->outcome]);
 	if (len > TEXT_SIZE - 8)	/* cut: not amid a character */
-		while (len > 0 && (r->text[len - 1] & 0xc0) == 0x80)
+		while (len > 0 && (said[len - 1] & 0xc0) == 0x80)
 			len--;
 	if (len > 0)
-		fprintf(to, "%.*s\n\n", (int)len, r->text);
+		fprintf(to, "%.*s\n\n", (int)len, said);
 	fprintf(to, "Experiment: %s\nRun: %d\nIteration: %d\nAttempt: %d\n"
 	    "Outcome: %s\n", opt.prefix, a->run, a->iteration, a->number,
 	    outcome_names[a->outcome]);
-	if (a->told->init.session[0] != '\0')
-		fprintf(to, "Session: %s\n", a->told->init.session);
+	if (transcript.init.session[0] != '\0')
+		fprintf(to, "Session: %s\n", transcript.init.session);
 	if (fclose(to) != 0)
 		die(1, "cannot make a commit message:");
-	return text;
+	return message;
 }
 
 /* ---- benchmarks: the yardstick, at one point of the experiment ---------- */
 
 struct samples {
-	long long *us;
+	double *us;			/* microseconds */
 	size_t n;
 };
 
 static void
-samples_add(struct samples *s, double seconds)
+samples_add(struct samples *s, double us)
 {
 	s->us = resize(s->us, (s->n + 1) * sizeof *s->us);
-	s->us[s->n++] = (long long)(seconds * 1e6 + 0.5);
+	s->us[s->n++] = us;
 }
 
-/* runtime_parse: "runtime: 12.5ms" in a line; seconds, -1 none, -2 bad. */
+/* runtime_parse: "runtime: 12.5ms" in a line as us; -1 none, -2 malformed. */
 static double
 runtime_parse(const char *line)
 {
 	static const char *const units[] = { "ns", "us", "ms", "s" };
-	static const double each[] = { 1e-9, 1e-6, 1e-3, 1 };
+	static const double each[] = { 1e-3, 1, 1e3, 1e6 };
 	const char *s = strstr(line, "runtime:");
 	char *end;
 	double n;
@@ -2212,11 +2218,12 @@ runtime_parse(const char *line)
 	if (!isdigit((unsigned char)*s))
 		return -1;
 	n = strtod(s, &end);
+	if (strspn(s, "0123456789.") < (size_t)(end - s))
+		return -2;		/* 0x10, 1e999 */
 	end += strspn(end, " ");
 	for (i = 0; i < 4; i++)
-		if (begins(end, units[i]) && !isalnum((unsigned char)
-		    end[strlen(units[i])]) && strspn(s, "0123456789.eE+- ") >=
-		    (size_t)(end - s))
+		if (begins(end, units[i]) &&
+		    !isalnum((unsigned char)end[strlen(units[i])]))
 			return n * each[i];
 	return -2;
 }
@@ -2226,21 +2233,10 @@ static int
 benchmark_run(const char *command, int log, double *seconds)
 {
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
-	struct process p;
+	struct process p = { argv[0], argv, &agent_vars, NULL, log, log,
+	    opt.benchmark_timeout, 0, 1, NULL };
 	struct ended e;
 
-	if (plan_only || opt.verbose)
-		command_show(plan_only ? stdout : stderr, NULL, argv);
-	if (plan_only)
-		return 0;
-	memset(&p, 0, sizeof p);
-	p.path = argv[0];
-	p.argv = (char *const *)(size_t)argv;
-	p.envp = agent_vars.v;
-	p.in = -1;
-	p.out = p.err = log;
-	p.limit = opt.benchmark_timeout;
-	p.agent = 1;
 	if ((errno = process_run(&p, &e)) != 0)
 		die(EXIT_NOEXEC, "cannot execute %s:", p.path);
 	scratch_reset(1);
@@ -2254,7 +2250,7 @@ benchmark_run(const char *command, int log, double *seconds)
 static int
 benchmark_samples(const char *command, int log, struct samples *s)
 {
-	double seconds = 0, told;
+	double seconds = 0, us;
 	char line[4096];
 	size_t before;
 	off_t start;
@@ -2266,15 +2262,17 @@ benchmark_samples(const char *command, int log, struct samples *s)
 		before = s->n;
 		if ((result = benchmark_run(command, log, &seconds)) != 0)
 			return result;
-		for (in = fd_stream(log, start);
-		    line_read(in, line, sizeof line);)
-			if ((told = runtime_parse(line)) >= 0)
-				samples_add(s, told);
+		if (plan_only)
+			continue;
+		in = fd_stream(log, start);
+		while (line_read(in, line, sizeof line))
+			if ((us = runtime_parse(line)) >= 0)
+				samples_add(s, us);
 			else
-				bad |= told == -2;
+				bad |= us == -2;
 		fclose(in);
-		if (s->n == before && !plan_only)
-			samples_add(s, seconds);
+		if (s->n == before)
+			samples_add(s, seconds * 1e6);
 	}
 	return bad ? -1 : 0;
 }
@@ -2284,24 +2282,16 @@ static void
 benchmark_write(int run, int iteration, const char *name,
     const struct samples *s)
 {
-	char number[4][32], file[PATH_MAX];
-	const char *row[] = { opt.prefix, number[0], number[1], number[2],
-	    number[3], NULL };
-	FILE *to;
+	const char *file = result_name(run, iteration, text("%s.csv", name));
+	FILE *to = file_begin(file);
 	size_t i;
 
-	print_to(file, sizeof file, "%s.csv", name);
-	print_to(file, sizeof file, "%s", result_name(run, iteration, file));
-	to = file_begin(file);
 	fputs("experiment_id,run_id,iteration_id,outer_iteration_id,"
 	    "runtime_us\n", to);
-	print_to(number[0], sizeof number[0], "%d", run);
-	print_to(number[1], sizeof number[1], "%d", iteration);
-	for (i = 0; i < s->n; i++) {
-		print_to(number[2], sizeof number[2], "%zu", i + 1);
-		print_to(number[3], sizeof number[3], "%lld", s->us[i]);
-		csv_line(to, row);
-	}
+	for (i = 0; i < s->n; i++)
+		csv_line(to, (const char *const[]){ opt.prefix,
+		    text("%d", run), text("%d", iteration),
+		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
 	file_end(to, file);
 }
 
@@ -2310,77 +2300,55 @@ static int
 benchmark_one(int run, int iteration, const char *benchmark, int built)
 {
 	const char *command = strchr(benchmark, '=') + 1;
-	char name[NAME_SIZE], log[NAME_SIZE + 8];
-	struct samples s = { NULL, 0 };
-	int fd = -1, result = -1;
-
-	print_to(name, sizeof name, "%.*s", (int)(command - 1 - benchmark),
+	const char *name = text("%.*s", (int)(command - 1 - benchmark),
 	    benchmark);
-	print_to(log, sizeof log, "%s.log", name);
-	if (!plan_only)
-		fd = result_log(run, iteration, log,
-		    O_RDWR | O_TRUNC | O_APPEND);
+	struct samples s = { NULL, 0 };
+	int result = -1;
+	int log = result_log(run, iteration, text("%s.log", name), LOG);
+
 	if (built)
-		result = benchmark_samples(command, fd, &s);
+		result = benchmark_samples(command, log, &s);
 	else
-		dprintf(fd, "the build failed: see %s\n",
+		dprintf(log, "the build failed: see %s\n",
 		    result_name(run, iteration, "build.log"));
-	if (result < 0)
+	if (result < 0) {
 		s.n = 0;
-	if (result <= 0 && !plan_only) {
-		benchmark_write(run, iteration, name, &s);
-		if (result < 0)
-			warn("run %d iteration %d: benchmark %s failed: see %s",
-			    run, iteration, name,
-			    result_name(run, iteration, log));
+		warn("run %d iteration %d: benchmark %s failed: see %s/%s", run,
+		    iteration, name, repo.output,
+		    result_name(run, iteration, text("%s.log", name)));
 	}
-	close(fd);
+	if (result <= 0 && !plan_only)
+		benchmark_write(run, iteration, name, &s);
+	close(log);
 	free(s.us);
 	return result > 0;
-}
-
-/* protect_words: a git command on the protected paths. */
-static const char *const *
-protect_words(const char *const *command)
-{
-	static struct words w;
-	size_t i;
-
-	w.n = 0;
-	for (; *command != NULL; command++)
-		words_add(&w, *command);
-	for (i = 0; opt.protect[i] != NULL; i++)
-		words_add(&w, opt.protect[i]);
-	return (const char *const *)w.v;
 }
 
 /* benchmark_point: measure commit, which is checked out; 1: interrupted. */
 static int
 benchmark_point(int run, int iteration, const char *commit)
 {
-	int i, log = -1, stopped = 0, built = 1;
+	int log, stopped = 0, built = 0;
 	double seconds;
+	size_t i;
 
-	if (opt.benchmarks[0] == NULL)
+	if (opt.benchmarks.n == 0)
 		return 0;
-	if (opt.protect[0] != NULL)
-		git_must(protect_words(ARGV("checkout", "-q", "--no-overlay",
-		    repo.base, "--")));
-	print_to(show.what, sizeof show.what, "run %d/%ld iteration %d/%ld "
-	    "benchmark", run, opt.runs, iteration, opt.iterations);
+	if (opt.protect.n > 0 && git_paths(ARGV("checkout", "-q",
+	    "--no-overlay", repo.base, "--")) != 0)
+		git_fail(ARGV("checkout", repo.base), 1);
+	COPY(show.what, text("run %d/%ld iteration %d/%ld benchmark", run,
+	    opt.runs, iteration, opt.iterations));
 	show.limit = opt.benchmark_timeout;
 	if (opt.build != NULL) {
-		if (!plan_only)
-			log = result_log(run, iteration, "build.log",
-			    O_RDWR | O_TRUNC | O_APPEND);
-		i = benchmark_run(opt.build, log, &seconds);
+		log = result_log(run, iteration, "build.log", LOG);
+		built = benchmark_run(opt.build, log, &seconds);
+		stopped = built > 0;
 		close(log);
-		stopped = i > 0;
-		built = i == 0;
 	}
-	for (i = 0; !stopped && opt.benchmarks[i] != NULL; i++)
-		stopped = benchmark_one(run, iteration, opt.benchmarks[i],
-		    built);
+	for (i = 0; !stopped && i < opt.benchmarks.n; i++)
+		stopped = benchmark_one(run, iteration, opt.benchmarks.v[i],
+		    built == 0);
 	tree_settle();
 	tree_restore(tree_branch, commit);
 	if (!stopped && !plan_only)
@@ -2407,97 +2375,152 @@ static const char diffstats_header[] =
 static const char *
 experiment_file(const char *kind)
 {
-	static char name[PATH_MAX];
-
-	print_to(name, sizeof name, "%s--%s.csv", opt.prefix, kind);
-	return name;
+	return text("%s--%s.csv", opt.prefix, kind);
 }
 
-/* number_to: a whole number as a field; a negative one is not known. */
+/* whole: a number as a field; a negative one is not known. */
 static const char *
-number_to(char *buf, long long n)
+whole(long long n)
 {
-	print_to(buf, 32, n < 0 ? "" : "%lld", n);
-	return buf;
+	return n < 0 ? "" : text("%lld", n);
 }
 
 /* ledger_row: what is known of an attempt, on disk before the next starts. */
 static void
 ledger_row(const struct attempt *a, double charged)
 {
-	const struct event *r = &a->told->result, *init = &a->told->init;
-	char n[16][32];
-	const char *row[COLUMNS + 1] = { opt.prefix, number_to(n[0], a->run),
-	    number_to(n[1], a->iteration), number_to(n[2], a->number),
-	    outcome_names[a->outcome], number_to(n[3], a->ended.status),
-	    a->started_at, n[4], n[5], tree_start, a->commit,
-	    number_to(n[6], a->changes.files),
-	    number_to(n[7], a->changes.added),
-	    number_to(n[8], a->changes.removed), r->turns, r->cost };
+	const struct event *r = &transcript.result, *init = &transcript.init;
+	const char *tokens[TOKENS];
 	int i;
 
-	print_to(n[4], sizeof n[4], "%.3f", a->ended.seconds);
-	print_to(n[5], sizeof n[5], "%.3f", charged);
 	for (i = 0; i < TOKENS; i++)
-		row[COST + 1 + i] = r->models ?
-		    number_to(n[9 + i], r->tokens[i]) : r->usage[i];
-	row[20] = init->session[0] != '\0' ? init->session : r->session;
-	row[21] = init->model;
-	row[22] = init->version;
-	row[23] = number_to(n[13], a->ended.survivors);
-	row[24] = number_to(n[14], a->protected_touched);
-	row[COLUMNS] = NULL;
-	file_append(experiment_file("iterations"), ledger_header, row);
+		tokens[i] = r->models ? whole(r->tokens[i]) : r->usage[i];
+	file_append(experiment_file("iterations"), ledger_header,
+	    (const char *const[]){ opt.prefix, whole(a->run),
+	    whole(a->iteration), whole(a->number), outcome_names[a->outcome],
+	    whole(a->ended.status), a->started_at,
+	    text("%.3f", a->ended.seconds), text("%.3f", charged), tree_start,
+	    a->commit, whole(a->changes.files), whole(a->changes.added),
+	    whole(a->changes.removed), r->turns, r->cost, tokens[INPUT],
+	    tokens[OUTPUT], tokens[CACHE_READ], tokens[CACHE_CREATION],
+	    init->session[0] != '\0' ? init->session : r->session,
+	    init->model, init->version, whole(a->ended.survivors),
+	    whole(a->protected_touched), NULL });
 }
 
-/* diffstats_row: what a finished iteration changed. */
+/* diffstats_row: what a finished iteration changed; src is all but *.md. */
 static void
 diffstats_row(const struct attempt *a)
 {
 	const struct changes *c = &a->changes;
-	char n[8][32];
-	const char *row[] = { opt.prefix, number_to(n[0], a->run),
-	    number_to(n[1], a->iteration),
-	    number_to(n[2], c->added - c->md_added),
-	    number_to(n[3], c->removed - c->md_removed),
-	    number_to(n[4], c->md_added), number_to(n[5], c->md_removed),
-	    number_to(n[6], c->added), number_to(n[7], c->removed), NULL };
 
-	file_append(experiment_file("diffstats"), diffstats_header, row);
+	file_append(experiment_file("diffstats"), diffstats_header,
+	    (const char *const[]){ opt.prefix, whole(a->run),
+	    whole(a->iteration), whole(c->added - c->md_added),
+	    whole(c->removed - c->md_removed), whole(c->md_added),
+	    whole(c->md_removed), whole(c->added), whole(c->removed), NULL });
+}
+
+/* setting: a row of <prefix>--experiment.csv; '-' in the key becomes '_'. */
+static void
+setting(FILE *to, const char *name, const char *value)
+{
+	char key[NAME_SIZE], *s;
+
+	COPY(key, name);
+	for (s = key; (s = strchr(s, '-')) != NULL;)
+		*s = '_';
+	csv_line(to, (const char *const[]){ key, value, NULL });
+}
+
+/* settings_write: all that defines the experiment. */
+static void
+settings_write(void)
+{
+	const char *claude[] = { repo.claude, "--version", NULL };
+	const char *name = experiment_file("experiment");
+	const struct words *list;
+	const struct setting *s;
+	char *arguments = NULL;
+	struct utsname host;
+	size_t size, i;
+	FILE *to;
+
+	if (uname(&host) < 0 || (to = open_memstream(&arguments, &size)) == NULL)
+		die(1, "cannot describe the experiment:");
+	for (i = 0; i < opt.claude_arguments.n; i++) {
+		fputs(i > 0 ? " " : "", to);
+		quote(to, opt.claude_arguments.v[i]);
+	}
+	fclose(to);
+	to = file_begin(name);
+	setting(to, "key", "value");
+	setting(to, "version", VERSION);
+	setting(to, "started_at", utc());
+	setting(to, "host", host.nodename);
+	setting(to, "system", text("%s %s %s", host.sysname, host.release,
+	    host.machine));
+	setting(to, "directory", top);
+	setting(to, "baseline", opt.baseline);
+	setting(to, "baseline_commit", repo.base);
+	setting(to, "plugin_directory", opt.no_plugin ? "" : plugin_dir);
+	setting(to, "plugin_commit", !opt.no_plugin && program_run(repo.git,
+	    ARGV("-C", plugin_dir, "describe", "--always", "--dirty",
+	    "--abbrev=40", "--exclude=*"), &agent_vars, GIT_TIMEOUT_S) == 0 ?
+	    fd_line(git_out) : "");
+	setting(to, "claude_path", repo.claude);
+	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S))
+		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
+	setting(to, "claude_version", fd_line(git_out));
+	setting(to, "claude_arguments", arguments);
+	setting(to, "prompt", opt.prompt);
+	for (s = settings; s->name != NULL; s++) {
+		list = s->at;
+		if (s->kind == NUMBER)
+			setting(to, s->name, text("%ld", *(long *)s->at));
+		else if (s->kind == TIME)
+			setting(to, s->name, text("%.10g", *(double *)s->at));
+		else if (s->kind == COMMAND || s->at == &opt.every_iteration)
+			setting(to, s->name, s->kind != COMMAND ?
+			    whole(opt.every_iteration) :
+			    opt.build == NULL ? "" : opt.build);
+		else if (s->kind == BENCHMARK || s->kind == PATHS)
+			for (i = 0; i < list->n; i++)
+				setting(to, s->name, list->v[i]);
+	}
+	file_end(to, name);
+	free(arguments);
 }
 
 static int
 samples_order(const void *a, const void *b)
 {
-	long long x = *(const long long *)a, y = *(const long long *)b;
+	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }
 
-/* samples_median: microseconds, from the CSV; -1 where there is none. */
+/* samples_median: from the CSV of a benchmark; -1 where there is none. */
 static double
 samples_median(int run, int iteration, const char *benchmark)
 {
-	char rest[NAME_SIZE + 8], *record = NULL, *field[5];
 	struct samples s = { NULL, 0 };
+	char *record = NULL, *field[5];
 	double median = -1;
 	size_t size = 0;
-	FILE *in;
-	int fd;
+	FILE *in = NULL;
+	int fd = openat(output_fd, result_name(run, iteration, text("%.*s.csv",
+	    (int)strcspn(benchmark, "="), benchmark)), O_RDONLY | O_CLOEXEC);
 
-	print_to(rest, sizeof rest, "%.*s.csv", (int)strcspn(benchmark, "="),
-	    benchmark);
-	fd = openat(output_fd, result_name(run, iteration, rest),
-	    O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || (in = fdopen(fd, "r")) == NULL)
 		return -1;
 	while (csv_read(in, &record, &size, field, 5) == 5)
 		if (isdigit((unsigned char)field[4][0]))
-			samples_add(&s, strtod(field[4], NULL) / 1e6);
+			samples_add(&s, strtod(field[4], NULL));
 	fclose(in);
 	if (s.n > 0) {
 		qsort(s.us, s.n, sizeof *s.us, samples_order);
-		median = (double)(s.us[s.n / 2] + s.us[(s.n - 1) / 2]) / 2;
+		median = (s.us[s.n / 2] + s.us[(s.n - 1) / 2]) / 2;
 	}
 	free(record);
 	free(s.us);
@@ -2505,7 +2528,7 @@ samples_median(int run, int iteration, const char *benchmark)
 }
 
 struct total {				/* of one run, from the ledger */
-	int iterations[INTERRUPTED + 1], at;
+	int iterations[OUTCOMES], at;
 	enum outcome last;
 	double seconds, cost;
 };
@@ -2515,31 +2538,26 @@ static struct total *
 ledger_totals(void)
 {
 	struct total *all = resize(NULL, (size_t)(opt.runs + 1) * sizeof *all);
-	char *record = NULL, *field[COLUMNS];
 	struct total *t;
+	char *record = NULL, *field[COLUMNS];
 	size_t size = 0;
-	enum outcome o;
 	FILE *in = NULL;
-	long run;
-	int fd;
+	int o, fd = openat(output_fd, experiment_file("iterations"),
+	    O_RDONLY | O_CLOEXEC);
 
 	memset(all, 0, (size_t)(opt.runs + 1) * sizeof *all);
-	fd = openat(output_fd, experiment_file("iterations"),
-	    O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || (in = fdopen(fd, "r")) == NULL)
 		die(1, "cannot read %s:", experiment_file("iterations"));
+	csv_read(in, &record, &size, field, COLUMNS);	/* the header */
 	while (csv_read(in, &record, &size, field, COLUMNS) == COLUMNS) {
-		run = strtol(field[RUN_ID], NULL, 10);
-		if (run < 1 || run > opt.runs)
-			continue;		/* the header */
-		t = &all[run];
-		for (o = SUCCESS; o < INTERRUPTED &&
+		t = &all[strtol(field[RUN_ID], NULL, 10) % (opt.runs + 1)];
+		for (o = 0; o < INTERRUPTED &&
 		    strcmp(field[OUTCOME], outcome_names[o]) != 0; o++)
 			;
 		if (t->at == atoi(field[ITERATION_ID]))
 			t->iterations[t->last]--;
 		t->at = atoi(field[ITERATION_ID]);
-		t->iterations[t->last = o]++;
+		t->iterations[t->last = (enum outcome)o]++;
 		t->seconds += strtod(field[SECONDS], NULL);
 		t->cost += strtod(field[COST], NULL);
 	}
@@ -2549,18 +2567,15 @@ ledger_totals(void)
 }
 
 /* ledger_speedup: run's own baseline over its last measured iteration. */
-static void
-ledger_speedup(int run, const char *benchmark, int width)
+static const char *
+ledger_speedup(int run, const char *benchmark)
 {
 	double before = samples_median(run, 0, benchmark), after = -1;
 	int m;
 
 	for (m = (int)opt.iterations; m > 0 && after < 0; m--)
 		after = samples_median(run, m, benchmark);
-	if (before > 0 && after > 0)
-		printf("  %*.2fx", width - 1, before / after);
-	else
-		printf("  %*s", width, "-");
+	return before > 0 && after > 0 ? text("%.2fx", before / after) : "-";
 }
 
 /* ledger_table: what a person reads at the end, on stdout. */
@@ -2568,40 +2583,36 @@ static void
 ledger_table(void)
 {
 	struct total *all = ledger_totals();
-	int shown[INTERRUPTED + 1] = { 0 }, run, o, i, width;
-	char time[32];
+	int shown[OUTCOMES] = { 0 }, run, o, width;
+	size_t i;
 
 	for (run = 1; run <= opt.runs; run++)
-		for (o = 0; o <= INTERRUPTED; o++)
+		for (o = 0; o < OUTCOMES; o++)
 			shown[o] |= all[run].iterations[o] > 0;
-	printf("run");
-	for (o = 0; o <= INTERRUPTED; o++)
-		if (shown[o])
-			printf("  %s", outcome_names[o]);
-	printf("    time     cost");
-	for (i = 0; opt.benchmarks[i] != NULL; i++) {
-		width = (int)strcspn(opt.benchmarks[i], "=");
-		printf("  %*.*s", width < 6 ? 6 : width, width,
-		    opt.benchmarks[i]);
-	}
-	for (run = 1; run <= opt.runs; run++) {
-		printf("\n%3d", run);
-		for (o = 0; o <= INTERRUPTED; o++)
+	for (run = 0; run <= opt.runs; run++) {		/* 0: the heading */
+		printf(run == 0 ? "run" : "%3d", run);
+		for (o = 0; o < OUTCOMES; o++)
 			if (shown[o])
-				printf("  %*d", (int)strlen(outcome_names[o]),
-				    all[run].iterations[o]);
-		printf("  %6s  %7.2f", duration(all[run].seconds, time,
-		    sizeof time), all[run].cost);
-		for (i = 0; opt.benchmarks[i] != NULL; i++) {
-			width = (int)strcspn(opt.benchmarks[i], "=");
-			ledger_speedup(run, opt.benchmarks[i],
-			    width < 6 ? 6 : width);
+				printf("  %*s", (int)strlen(outcome_names[o]),
+				    run == 0 ? outcome_names[o] :
+				    text("%d", all[run].iterations[o]));
+		printf("  %10s  %8s", run == 0 ? "agent time" :
+		    duration(all[run].seconds), run == 0 ? "cost" :
+		    text("$%.2f", all[run].cost));
+		for (i = 0; i < opt.benchmarks.n; i++) {
+			width = (int)strcspn(opt.benchmarks.v[i], "=");
+			printf("  %*s", width < 6 ? 6 : width, run == 0 ?
+			    text("%.*s", width, opt.benchmarks.v[i]) :
+			    ledger_speedup(run, opt.benchmarks.v[i]));
 		}
+		putchar('\n');
 	}
-	printf("\n\nbranches and what they changed:\n");
-	for (run = 1; run <= opt.runs && all[run].at > 0; run++) {
+	printf("\nThe branches, and what they changed in all:\n");
+	for (run = 1; run <= opt.runs; run++) {
+		if (all[run].at == 0)
+			continue;
 		printf("  git -C ");
-		quote(stdout, repo.top);
+		quote(stdout, top);
 		printf(" diff --stat %.12s %s-run-%d-iteration-%d\n",
 		    repo.base, opt.prefix, run, all[run].at);
 	}
@@ -2618,9 +2629,9 @@ struct run {
 	char commit[ID_SIZE];		/* the last good one */
 };
 
-static int stop_status;			/* written by stop, for main */
+static int stop_status;			/* written by stop, read by main */
 static const char *stop_reason;
-static struct attempt *unfinished;	/* the attempt at work */
+static struct attempt *unfinished;	/* the attempt that is at work */
 
 static enum next
 stop(int status, const char *why)
@@ -2634,34 +2645,26 @@ stop(int status, const char *why)
 static void
 attempt_put_back(const struct attempt *a)
 {
-	char ref[PATH_MAX];
-
-	if (a->commit[0] != '\0') {
-		print_to(ref, sizeof ref, REFS "%s/run-%d/iteration-%d/"
-		    "attempt-%d", opt.prefix, a->run, a->iteration, a->number);
-		git("update-ref", ref, a->commit);
-	}
+	if (a->commit[0] != '\0')
+		git("update-ref", text(REFS "%s/run-%d/iteration-%d/attempt-%d",
+		    opt.prefix, a->run, a->iteration, a->number), a->commit);
 	tree_restore(tree_branch, tree_start);
 }
 
-/* attempt_next: what follows an outcome; read it beside the design. */
+/* attempt_next: what follows an outcome; read it beside the header. */
 static enum next
 attempt_next(struct run *r, const struct attempt *a)
 {
-	if (a->fault != NULL) {
-		attempt_put_back(a);
-		return stop(1, a->fault);
-	}
 	switch (a->outcome) {
 	case SUCCESS:
 	case CAPPED:
 	case OUT_OF_TIME:
 		r->failures = 0;
-		copy_to(r->commit, sizeof r->commit, a->commit);
+		COPY(r->commit, a->commit);
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
 		attempt_put_back(a);
-		return stop(EXIT_LATER, "rate limit: type the command again later");
+		return stop(EXIT_LATER, "rate limit");
 	case TIMEOUT:
 		attempt_put_back(a);
 		return a->number <= opt.retries ? ATTEMPT_AGAIN :
@@ -2671,72 +2674,66 @@ attempt_next(struct run *r, const struct attempt *a)
 		return stop(EXIT_DENIED, "claude is denied");
 	case FAILURE:
 		attempt_put_back(a);
+		if (a->fault != NULL)
+			return stop(1, a->fault);
 		return ++r->failures < FAILURES ? NEXT_ITERATION :
 		    stop(EXIT_FAILURES, "two failures in a row");
-	case INTERRUPTED:
-		break;
+	default:
+		attempt_put_back(a);
+		return stop(128 + stop_signal, NULL);
 	}
-	attempt_put_back(a);
-	return stop(128 + stop_signal, "");
 }
 
 /* attempt_say: the event line; with what claude said where it said why. */
 static void
 attempt_say(const struct attempt *a)
 {
-	const struct event *r = &a->told->result;
-	char time[32], cost[48] = "", left[48] = "";
-	const char *said = r->type[0] != '\0' ? r->text : a->said;
+	const struct event *r = &transcript.result;
+	const char *said = a->outcome == SUCCESS ? "" :
+	    r->type[0] != '\0' ? r->text : a->said;
 
-	if (r->cost[0] != '\0')
-		print_to(cost, sizeof cost, ", $%.2f", strtod(r->cost, NULL));
-	if (a->ended.survivors > 0)
-		print_to(left, sizeof left, ", %d left processes killed",
-		    a->ended.survivors);
 	show.cost += strtod(r->cost, NULL);
 	say("run %d/%ld iteration %d/%ld%s: %s in %s, %ld files +%ld -%ld%s%s"
 	    "%s%.*s", a->run, opt.runs, a->iteration, opt.iterations,
-	    a->number > 1 ? " again" : "", outcome_names[a->outcome],
-	    duration(a->ended.seconds, time, sizeof time), a->changes.files,
-	    a->changes.added, a->changes.removed, cost, left,
-	    a->outcome == SUCCESS || said[0] == '\0' ? "" : ": ",
-	    a->outcome == SUCCESS ? 0 : (int)strcspn(said, "\n"), said);
+	    a->number > 1 ? text(" attempt %d", a->number) : "",
+	    outcome_names[a->outcome], duration(a->ended.seconds),
+	    a->changes.files, a->changes.added, a->changes.removed,
+	    r->cost[0] != '\0' ? text(", $%.2f", strtod(r->cost, NULL)) : "",
+	    a->ended.survivors > 0 ? text(", %d left processes killed",
+	    a->ended.survivors) : "", said[0] != '\0' ? ": " : "",
+	    (int)strcspn(said, "\n"), said);
 }
 
-/* attempt: one call of claude and all that follows from its outcome. */
+/* attempt: one call of claude, and all that follows from its outcome. */
 static enum next
 attempt(struct run *r, int iteration, int number)
 {
-	static const struct transcript nothing;
 	double left = opt.timeout - r->charged;
 	struct attempt a;
 	enum next next;
+	char *message;
 	int finished;
-	char *text;
 
 	memset(&a, 0, sizeof a);
+	memset(&transcript, 0, sizeof transcript);
 	a.run = r->id;
 	a.iteration = iteration;
 	a.number = number;
 	a.outcome = INTERRUPTED;
-	a.told = &nothing;
 	a.last = left <= opt.iteration_timeout;
-	a.limit = a.last ? left : opt.iteration_timeout;
-	show.limit = a.limit;
+	a.limit = show.limit = a.last ? left : opt.iteration_timeout;
 	unfinished = &a;
+	index_copy(tree_index(), tree_file("index"));
 	claude_call(&a);
 	tree_settle();
-	if ((a.fault = claude_arm_fault(a.told)) != NULL)
-		a.outcome = FAILURE;
-	text = claude_message(&a);
-	copy_to(a.commit, sizeof a.commit, tree_commit(text,
-	    a.outcome <= OUT_OF_TIME));
-	free(text);
+	message = claude_message(&a);
+	COPY(a.commit, tree_commit(message, a.outcome <= OUT_OF_TIME));
+	free(message);
 	if (a.commit[0] != '\0')
 		a.changes = tree_changes(tree_start, a.commit);
-	a.protected_touched = opt.protect[0] == NULL ? -1 : git_run(
-	    protect_words(ARGV("diff", "--quiet", repo.base,
-	    a.commit[0] != '\0' ? a.commit : tree_start, "--"))) != 0;
+	a.protected_touched = opt.protect.n == 0 ? -1 : git_paths(ARGV("diff",
+	    "--quiet", repo.base, a.commit[0] != '\0' ? a.commit : tree_start,
+	    "--")) != 0;
 	next = attempt_next(r, &a);
 	unfinished = NULL;
 	finished = next == NEXT_ITERATION || next == END_OF_RUN;
@@ -2746,203 +2743,95 @@ attempt(struct run *r, int iteration, int number)
 		r->charged += a.ended.seconds;
 		diffstats_row(&a);
 	}
-	if (next == STOP && stop_status < 128)
-		warn("stopped: %s", stop_reason);
 	return next;
 }
 
-/* iteration: attempts until one decides; benchmarks where asked for. */
+/* iteration: attempts until one decides. */
 static enum next
 iteration(struct run *r, int m)
 {
-	enum next next;
-	int k = 0;
+	enum next next = ATTEMPT_AGAIN;
+	int k;
 
-	if (opt.timeout - r->charged < ENOUGH_S) {
-		say("run %d/%ld: not enough time left for iteration %d", r->id,
-		    opt.runs, m);
-		return END_OF_RUN;
-	}
-	print_to(tree_branch, sizeof tree_branch, "%s-run-%d-iteration-%d",
-	    opt.prefix, r->id, m);
-	copy_to(tree_start, sizeof tree_start, r->commit);
+	COPY(tree_branch, text("%s-run-%d-iteration-%d", opt.prefix, r->id, m));
+	COPY(tree_start, r->commit);
 	git("switch", "-q", "-c", tree_branch);
-	do {
+	for (k = 1; next == ATTEMPT_AGAIN; k++) {
 		if (stopping())
-			return stop(128 + stop_signal, "");
-		print_to(show.what, sizeof show.what, "run %d/%ld iteration "
-		    "%d/%ld", r->id, opt.runs, m, opt.iterations);
-		next = attempt(r, m, ++k);
-	} while (next == ATTEMPT_AGAIN);
-	if (next != STOP && (opt.every_iteration || next == END_OF_RUN ||
-	    m == opt.iterations || opt.timeout - r->charged < ENOUGH_S) &&
-	    benchmark_point(r->id, m, r->commit))
-		return stop(128 + stop_signal, "");
+			return stop(128 + stop_signal, NULL);
+		COPY(show.what, text("run %d/%ld iteration %d/%ld", r->id,
+		    opt.runs, m, opt.iterations));
+		next = attempt(r, m, k);
+	}
 	return next;
 }
 
-/* run: from the baseline, iteration by iteration. */
+/* run: from the baseline, as long as there is time and hope. */
 static enum next
 run(int id)
 {
 	struct run r = { 0, 0, 0, "" };
 	enum next next = NEXT_ITERATION;
-	int m;
+	int m, enough, stopped;
 
 	r.id = id;
-	copy_to(r.commit, sizeof r.commit, repo.base);
+	COPY(r.commit, repo.base);
 	tree_branch[0] = '\0';
 	tree_restore("", repo.base);
-	if (benchmark_point(id, 0, repo.base))
-		return stop(128 + stop_signal, "");
-	for (m = 1; m <= opt.iterations && next == NEXT_ITERATION; m++)
-		next = iteration(&r, m);
-	return next;
-}
-
-/* setting: a row of <prefix>--experiment.csv. */
-static void
-setting(FILE *to, const char *key, const char *format, ...)
-{
-	char *value = NULL;
-	const char *row[3] = { key, NULL, NULL };
-	size_t size;
-	FILE *f = open_memstream(&value, &size);
-	va_list args;
-
-	if (f == NULL)
-		die(1, "cannot write the settings:");
-	va_start(args, format);
-	vfprintf(f, format, args);
-	va_end(args);
-	if (fclose(f) != 0)
-		die(1, "cannot write the settings:");
-	row[1] = value;
-	csv_line(to, row);
-	free(value);
-}
-
-/* program_answer: the first line that a program prints; "" if it fails. */
-static void
-program_answer(const char *path, const char *const *argv, char *buf,
-    size_t size)
-{
-	struct process p;
-	struct ended e;
-
-	memset(&p, 0, sizeof p);
-	p.path = path;
-	p.argv = (char *const *)(size_t)argv;
-	p.envp = agent_vars.v;
-	p.in = -1;
-	p.out = git_out;
-	p.err = git_err;
-	p.limit = VERSION_TIMEOUT_S;
-	p.agent = 1;
-	buf[0] = '\0';
-	if (ftruncate(git_out, 0) != 0 || lseek(git_out, 0, SEEK_SET) != 0)
-		die(1, "cannot empty a temporary file:");
-	if (process_run(&p, &e) == 0 && e.status == 0)
-		copy_to(buf, size, git_answer());
-}
-
-/* settings_write: all that defines the experiment. */
-static void
-settings_write(void)
-{
-	static const char *const version[] = { "claude", "--version", NULL };
-	const char *describe[] = { "git", "-C", plugin_dir, "describe",
-	    "--always", "--dirty", "--abbrev=40", "--exclude=*", NULL };
-	char now[32], answer[NAME_SIZE] = "", *text = NULL;
-	struct utsname host;
-	size_t size, i;
-	FILE *words, *to;
-
-	utc(now, sizeof now);
-	if (uname(&host) < 0 || (words = open_memstream(&text, &size)) == NULL)
-		die(1, "cannot write the settings:");
-	for (i = 0; opt.claude_arguments[i] != NULL; i++) {
-		if (i > 0)
-			putc(' ', words);
-		quote(words, opt.claude_arguments[i]);
+	stopped = benchmark_point(id, 0, repo.base);
+	for (m = 1, enough = 1; !stopped && next == NEXT_ITERATION && enough &&
+	    m <= opt.iterations; m++) {
+		if ((next = iteration(&r, m)) == STOP)
+			return STOP;
+		enough = opt.timeout - r.charged >= ENOUGH_S;
+		if (!enough && m < opt.iterations)
+			say("run %d/%ld: not enough time for iteration %d", id,
+			    opt.runs, m + 1);
+		if (opt.every_iteration || next == END_OF_RUN || !enough ||
+		    m == opt.iterations)
+			stopped = benchmark_point(id, m, r.commit);
 	}
-	if (fclose(words) != 0)
-		die(1, "cannot write the settings:");
-	if (!opt.no_plugin)
-		program_answer(repo.git, describe, answer, sizeof answer);
-	to = file_begin(experiment_file("experiment"));
-	setting(to, "key", "value");
-	setting(to, "version", "%s", VERSION);
-	setting(to, "started_at", "%s", now);
-	setting(to, "host", "%s", host.nodename);
-	setting(to, "system", "%s %s %s", host.sysname, host.release,
-	    host.machine);
-	setting(to, "directory", "%s", repo.top);
-	setting(to, "baseline", "%s", opt.baseline);
-	setting(to, "baseline_commit", "%s", repo.base);
-	setting(to, "plugin_directory", "%s", opt.no_plugin ? "" : plugin_dir);
-	setting(to, "plugin_commit", "%s", answer);
-	setting(to, "claude_path", "%s", repo.claude);
-	program_answer(repo.claude, version, answer, sizeof answer);
-	if (answer[0] == '\0')
-		warn("%s --version does not tell its version", repo.claude);
-	setting(to, "claude_version", "%s", answer);
-	setting(to, "claude_arguments", "%s", text);
-	setting(to, "prompt", "%s", opt.prompt);
-	setting(to, "runs", "%ld", opt.runs);
-	setting(to, "iterations", "%ld", opt.iterations);
-	setting(to, "timeout", "%.3f", opt.timeout);
-	setting(to, "iteration_timeout", "%.3f", opt.iteration_timeout);
-	setting(to, "idle_timeout", "%.3f", opt.idle_timeout);
-	setting(to, "retries", "%ld", opt.retries);
-	setting(to, "build", "%s", opt.build == NULL ? "" : opt.build);
-	for (i = 0; opt.benchmarks[i] != NULL; i++)
-		setting(to, "benchmark", "%s", opt.benchmarks[i]);
-	setting(to, "benchmark_timeout", "%.3f", opt.benchmark_timeout);
-	setting(to, "samples", "%ld", opt.samples);
-	setting(to, "every_iteration", "%d", opt.every_iteration);
-	for (i = 0; opt.protect[i] != NULL; i++)
-		setting(to, "protect", "%s", opt.protect[i]);
-	file_end(to, experiment_file("experiment"));
-	free(text);
+	return stopped ? stop(128 + stop_signal, NULL) : END_OF_RUN;
 }
 
 /* experiment_leave: at every exit the user's house is as it was. */
 static void
 experiment_leave(void)
 {
+	char *message;
+
 	leaving = 1;
 	if (unfinished != NULL) {	/* die came in the middle of it */
-		char *text = claude_message(unfinished);
-
 		tree_settle();
-		copy_to(unfinished->commit, sizeof unfinished->commit,
-		    tree_commit(text, 0));
+		message = claude_message(unfinished);
+		COPY(unfinished->commit, tree_commit(message, 0));
 		attempt_put_back(unfinished);
-		free(text);
+		unfinished = NULL;
+		free(message);
 	}
-	unfinished = NULL;
 	tree_home();
 	scratch_reset(0);
-	scratch[0] = '\0';
+	leaving = 0;
 }
-
 
 /* output_make: the output directory, and the folders of a prefix with '/'. */
 static void
 output_make(void)
 {
-	char path[PATH_MAX], *s;
+	char folder[NAME_SIZE], *s;
 
-	print_to(path, sizeof path, "%s/%s", repo.output, opt.prefix);
-	for (s = path + 1; (s = strchr(s, '/')) != NULL; *s++ = '/') {
-		*s = '\0';
-		if (mkdir(path, 0777) != 0 && errno != EEXIST)
-			die(1, "cannot make the directory %s:", path);
-	}
+	if (mkdir(repo.output, 0777) != 0 && errno != EEXIST)
+		die(1, "cannot make the directory %s:", repo.output);
 	output_fd = open(repo.output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (output_fd < 0)
 		die(1, "cannot open the directory %s:", repo.output);
+	COPY(folder, opt.prefix);
+	for (s = folder; (s = strchr(s, '/')) != NULL; *s++ = '/') {
+		*s = '\0';
+		if (mkdirat(output_fd, folder, 0777) != 0 && errno != EEXIST)
+			die(1, "cannot make the directory %s in %s:", folder,
+			    repo.output);
+	}
 	tree_hide_output();
 }
 
@@ -2950,15 +2839,12 @@ output_make(void)
 static void
 experiment_start(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char ref[PATH_MAX];
 	int i;
 
 	for (i = 0; i < TREE_KEPT; i++)
-		tree_kept[i].text = file_text(tree_file(tree_kept[i].name),
+		tree_kept[i].content = file_text(tree_file(tree_kept[i].name),
 		    &tree_kept[i].size);
-	print_to(scratch, sizeof scratch, "%s/cc-run-experiments.XXXXXX",
-	    tmp != NULL && *tmp == '/' ? tmp : "/tmp");
+	COPY(scratch, temporary());
 	if (mkdtemp(scratch) == NULL)
 		die(1, "cannot make a directory %s:", scratch);
 	words_set(&agent_vars, "TMPDIR", scratch);
@@ -2966,10 +2852,9 @@ experiment_start(void)
 	output_make();
 	settings_write();
 	file_append(experiment_file("iterations"), ledger_header, NULL);
-	print_to(ref, sizeof ref, REFS "%s/baseline", opt.prefix);
-	git("update-ref", ref, repo.base);
-	index_copy(tree_file("index"), repo.index);
-	words_set(&git_vars, "GIT_INDEX_FILE", repo.index);
+	git("update-ref", text(REFS "%s/baseline", opt.prefix), repo.base);
+	index_copy(tree_file("index"), tree_index());
+	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
 	tree_touched = 1;
 }
 
@@ -2985,50 +2870,55 @@ experiment(void)
 	return 0;
 }
 
-/* plan: what the experiment would do if all went well; and the worst case. */
+/* plan_hours: the worst case, as the last line of the plan. */
+static void
+plan_hours(void)
+{
+	double runs = (double)opt.runs, points = opt.benchmarks.n == 0 ? 0 :
+	    runs * (opt.every_iteration ? 1 + (double)opt.iterations : 2);
+	double agent = runs * opt.timeout / 3600;
+	double retries = runs * (double)opt.iterations * (double)opt.retries *
+	    opt.iteration_timeout / 3600;
+	double benchmarks = points * ((double)opt.benchmarks.n *
+	    (double)opt.samples + (opt.build != NULL)) *
+	    opt.benchmark_timeout / 3600;
+
+	printf("# at most %.1f hours: %.1f of agent time, %.1f of attempts that"
+	    " time out, %.1f of benchmarks\n", agent + retries + benchmarks,
+	    agent, retries, benchmarks);
+}
+
+/* plan: every command of an experiment in which all goes well. */
 static void
 plan(void)
 {
-	static const struct transcript nothing;
-	double calls = (double)opt.runs * (double)opt.iterations, points, each;
 	struct attempt a;
-	char *text;
+	char *message;
 
 	plan_only = 1;
 	memset(&a, 0, sizeof a);
-	a.told = &nothing;
+	a.number = 1;
 	for (a.run = 1; a.run <= opt.runs; a.run++) {
 		tree_branch[0] = '\0';
 		tree_restore("", repo.base);
 		benchmark_point(a.run, 0, repo.base);
 		for (a.iteration = 1; a.iteration <= opt.iterations;
 		    a.iteration++) {
-			print_to(tree_branch, sizeof tree_branch,
-			    "%s-run-%d-iteration-%d", opt.prefix, a.run,
-			    a.iteration);
+			COPY(tree_branch, text("%s-run-%d-iteration-%d",
+			    opt.prefix, a.run, a.iteration));
 			git("switch", "-q", "-c", tree_branch);
 			claude_call(&a);
 			git("add", "-A");
-			text = claude_message(&a);
-			git("commit", "-q", "--cleanup=verbatim",
-			    "--allow-empty", "-m", text);
-			free(text);
+			message = claude_message(&a);
+			git("commit", "-q", "--cleanup=verbatim", "-m",
+			    message, "--allow-empty");
+			free(message);
 			if (opt.every_iteration || a.iteration == opt.iterations)
 				benchmark_point(a.run, a.iteration,
 				    tree_branch);
 		}
 	}
-	for (each = opt.build != NULL, points = 0;
-	    opt.benchmarks[(int)points] != NULL; points++)
-		each += (double)opt.samples;
-	points = points == 0 ? 0 : (double)opt.runs *
-	    (opt.every_iteration ? 1 + (double)opt.iterations : 2);
-	printf("# at most %.1f hours: %.1f of agent time, %.1f of attempts that"
-	    " time out, %.1f of benchmarks\n", ((double)opt.runs * opt.timeout +
-	    calls * (double)opt.retries * opt.iteration_timeout + points * each *
-	    opt.benchmark_timeout) / 3600, (double)opt.runs * opt.timeout / 3600,
-	    calls * (double)opt.retries * opt.iteration_timeout / 3600,
-	    points * each * opt.benchmark_timeout / 3600);
+	plan_hours();
 }
 
 /* ---- options and main --------------------------------------------------- */
@@ -3036,166 +2926,143 @@ plan(void)
 static void
 usage(void)
 {
-	char t[4][32];
+	const struct setting *s;
+	const char *value;
 
 	printf("usage: cc-run-experiments [options] directory prefix "
-	    "[baseline-branch]\n           [-- claude-argument ...]\n\n"
-	    "  -r, --runs N               runs of the experiment (%d)\n"
-	    "  -i, --iterations N         iterations of each run (%d)\n"
-	    "  -t, --timeout TIME         agent time for one run (%s)\n"
-	    "      --iteration-timeout TIME  agent time for one call (%s)\n"
-	    "      --idle-timeout TIME    longest silence of a call, 0 never "
-	    "(%s)\n"
-	    "      --retries N            new attempts after a timed-out one "
-	    "(%d)\n"
-	    "  -p, --prompt FILE          the base prompt (built in)\n"
-	    "      --no-plugin            without the plugin in "
-	    "$CC_PLUGIN_DIR\n",
-	    RUNS, ITERATIONS, duration(TIMEOUT_S, t[0], sizeof t[0]),
-	    duration(ITERATION_TIMEOUT_S, t[1], sizeof t[1]),
-	    duration(IDLE_TIMEOUT_S, t[2], sizeof t[2]), RETRIES);
-	printf("  -b, --benchmark NAME=COMMAND  what to measure; repeatable\n"
-	    "      --build COMMAND        run before the benchmarks\n"
-	    "      --benchmark-timeout TIME  for one such command (%s)\n"
-	    "      --samples N            executions of each benchmark (%d)\n"
-	    "      --every-iteration      benchmark after each iteration\n"
-	    "      --protect PATHSPEC     restored from the baseline before\n"
-	    "                             measuring; repeatable\n"
-	    "  -o, --output DIR           where results go (%s)\n"
-	    "  -n, --dry-run              print the plan, run nothing\n"
-	    "  -q, --quiet                only warnings and errors\n"
-	    "  -v, --verbose              print each command before it runs\n"
-	    "  -h, --help                 this\n"
-	    "  -V, --version              the version\n\n"
-	    "TIME is a number with an optional s, m, h or d. baseline-branch "
-	    "is %s by default.\n",
-	    duration(BENCHMARK_TIMEOUT_S, t[3], sizeof t[3]), SAMPLES,
-	    output_default, baseline_default);
+	    "[baseline-branch]\n           [-- claude-argument ...]\n\n");
+	for (s = settings; s->name != NULL; s++) {
+		if (s->help == NULL)
+			continue;
+		value = s->kind == NUMBER ? text("%ld", *(long *)s->at) :
+		    s->kind == TIME ? duration(*(double *)s->at) :
+		    s->at == &opt.output ? opt.output : "";
+		printf("  %s --%-27s%s%s\n", s->letter < 256 ?
+		    text("-%c,", s->letter) : "   ", text("%s %s", s->name,
+		    s->value == NULL ? "" : s->value), s->help,
+		    *value != '\0' ? text(" (%s)", value) : "");
+	}
+	printf("\nTIME is a number with an optional s, m, h or d. The baseline "
+	    "is %s where none is given.\n", baseline_default);
 }
 
-/* option_number: a whole number of at least min. */
+/* option_number: a whole number of at least least. */
 static long
-option_number(const char *option, const char *text, long min)
+option_number(const struct setting *s, const char *value)
 {
 	char *end;
 	long n;
 
 	errno = 0;
-	n = strtol(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 ||
-	    n < min || n > 1000000)
-		die(EXIT_USAGE, "--%s %s: expected a whole number from %ld to "
-		    "1000000", option, text, min);
+	n = strtol(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end != '\0' || errno != 0 ||
+	    (double)n < s->least || n > 1000000)
+		die(EXIT_USAGE, "--%s %s: expected a whole number from %.0f to "
+		    "1000000", s->name, value, s->least);
 	return n;
 }
 
 /* option_time: seconds, from a number with an optional s, m, h or d. */
 static double
-option_time(const char *option, const char *text, double min)
+option_time(const struct setting *s, const char *value)
 {
 	static const char units[] = "smhd";
-	static const int each[] = { 1, 60, 3600, 86400 };
-	size_t digits = strspn(text, "0123456789.");
-	const char *unit;
+	static const double each[] = { 1, 60, 3600, 86400 };
 	char *end;
-	double n = strtod(text, &end);
+	double n = strtod(value, &end);
+	const char *unit = *end == '\0' ? units : strchr(units, *end);
 
-	unit = *end == '\0' ? units : strchr(units, *end);
-	if (digits == 0 || end != text + digits || unit == NULL ||
-	    (*end != '\0' && end[1] != '\0') ||
-	    (n *= each[unit - units]) < min || n > 3650 * 86400.0)
+	if (end == value || unit == NULL || (*end != '\0' && end[1] != '\0') ||
+	    strspn(value, "0123456789.") != (size_t)(end - value) ||
+	    (n *= each[unit - units]) < s->least || n > 3650 * 86400.0)
 		die(EXIT_USAGE, "--%s %s: expected a time of at least %gs, as "
-		    "90, 90s, 30m, 2h or 1.5d", option, text, min);
+		    "90, 90s, 30m, 2h or 1.5d", s->name, value, s->least);
 	return n;
 }
 
-/* option_benchmark: NAME=COMMAND, whose NAME becomes part of a file name. */
+/* option_benchmark: NAME=COMMAND, whose NAME becomes part of file names. */
 static void
-option_benchmark(const char *text)
+option_benchmark(const char *value)
 {
-	static struct words all;
-	size_t i, len = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+	size_t i, len = strspn(value, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
-	if (len == 0 || len > 64 || !isalnum((unsigned char)*text) ||
-	    text[len] != '=' || text[len + 1] == '\0' ||
-	    begins(text, "build="))
+	if (len == 0 || len > 64 || !isalnum((unsigned char)*value) ||
+	    value[len] != '=' || value[len + 1] == '\0' ||
+	    begins(value, "build="))
 		die(EXIT_USAGE, "--benchmark %s: expected NAME=COMMAND, NAME "
-		    "being letters, digits, '_', '.' and '-', not build", text);
-	for (i = 0; i < all.n; i++)
-		if (strncmp(all.v[i], text, len + 1) == 0)
-			die(EXIT_USAGE, "--benchmark %.*s is given twice",
-			    (int)len, text);
-	words_add(&all, text);
-	opt.benchmarks = (const char **)all.v;
+		    "being letters, digits, '_', '.' and '-', not build",
+		    value);
+	for (i = 0; i < opt.benchmarks.n; i++)
+		if (strncmp(opt.benchmarks.v[i], value, len + 1) == 0)
+			die(EXIT_USAGE, "--benchmark %s: expected another NAME "
+			    "than that of an earlier one", value);
+	words_add(&opt.benchmarks, value);
 }
-
-enum { ITERATION_TIMEOUT = 256, IDLE_LIMIT, RETRY_COUNT, NO_PLUGIN, BUILD,
-    BENCHMARK_LIMIT, SAMPLE_COUNT, EVERY_ITERATION, PROTECT, LATER };
-
-static const struct option long_options[] = {
-	{ "runs", required_argument, NULL, 'r' },
-	{ "iterations", required_argument, NULL, 'i' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "iteration-timeout", required_argument, NULL, ITERATION_TIMEOUT },
-	{ "idle-timeout", required_argument, NULL, IDLE_LIMIT },
-	{ "retries", required_argument, NULL, RETRY_COUNT },
-	{ "prompt", required_argument, NULL, 'p' },
-	{ "no-plugin", no_argument, NULL, NO_PLUGIN },
-	{ "benchmark", required_argument, NULL, 'b' },
-	{ "build", required_argument, NULL, BUILD },
-	{ "benchmark-timeout", required_argument, NULL, BENCHMARK_LIMIT },
-	{ "samples", required_argument, NULL, SAMPLE_COUNT },
-	{ "every-iteration", no_argument, NULL, EVERY_ITERATION },
-	{ "protect", required_argument, NULL, PROTECT },
-	{ "output", required_argument, NULL, 'o' },
-	{ "dry-run", no_argument, NULL, 'n' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "run", no_argument, NULL, LATER },	/* or it would mean --runs */
-	{ NULL, 0, NULL, 0 }
-};
 
 /* option_set: one option, as getopt_long found it. */
 static void
-option_set(int option, char *value)
+option_set(const struct setting *s, const char *value)
 {
-	static struct words protect;
+	switch (s->kind) {
+	case NUMBER:
+		*(long *)s->at = option_number(s, value);
+		break;
+	case TIME:
+		*(double *)s->at = option_time(s, value);
+		break;
+	case FLAG:
+		*(int *)s->at = 1;
+		break;
+	case BENCHMARK:
+		option_benchmark(value);
+		break;
+	case PATHS:
+		words_add(s->at, value);
+		break;
+	case COMMAND:
+	case PATH:
+		if (*value == '\0')
+			die(EXIT_USAGE, "--%s: expected more than an empty "
+			    "word", s->name);
+		*(const char **)s->at = value;
+		break;
+	case LATER:
+		die(EXIT_USAGE, "--%s: unknown option: see cc-run-experiments "
+		    "--help", s->name);
+	}
+}
 
-	switch (option) {
-	case 'r': opt.runs = option_number("runs", value, 1); break;
-	case 'i': opt.iterations = option_number("iterations", value, 1); break;
-	case 't': opt.timeout = option_time("timeout", value, ENOUGH_S); break;
-	case ITERATION_TIMEOUT:
-		opt.iteration_timeout = option_time("iteration-timeout", value,
-		    1);
-		break;
-	case IDLE_LIMIT:
-		opt.idle_timeout = option_time("idle-timeout", value, 0);
-		break;
-	case RETRY_COUNT: opt.retries = option_number("retries", value, 0); break;
-	case 'p': opt.prompt_file = value; break;
-	case NO_PLUGIN: opt.no_plugin = 1; break;
-	case 'b': option_benchmark(value); break;
-	case BUILD: opt.build = value; break;
-	case BENCHMARK_LIMIT:
-		opt.benchmark_timeout = option_time("benchmark-timeout", value,
-		    1);
-		break;
-	case SAMPLE_COUNT: opt.samples = option_number("samples", value, 1); break;
-	case EVERY_ITERATION: opt.every_iteration = 1; break;
-	case PROTECT:
-		words_add(&protect, value);
-		opt.protect = (const char **)protect.v;
-		break;
-	case 'o': opt.output = value; break;
-	case 'n': opt.dry_run = 1; break;
-	case 'q': opt.quiet = 1; break;
-	case 'v': opt.verbose = 1; break;
-	case 'h': usage(); exit(0);
-	case 'V': printf("cc-run-experiments %s\n", VERSION); exit(0);
+/* options_parse: the words before the first --. */
+static void
+options_parse(int argc, char **argv)
+{
+	static struct option longs[40];
+	char shorts[80] = ":";
+	int c, n;
+
+	for (n = 0; settings[n].name != NULL; n++) {
+		longs[n].name = settings[n].name;
+		longs[n].has_arg = settings[n].value != NULL;
+		longs[n].val = settings[n].letter;
+		if (settings[n].letter < 256)
+			sprintf(shorts + strlen(shorts), "%c%s",
+			    settings[n].letter, longs[n].has_arg ? ":" : "");
+	}
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (c == ':')
+			die(EXIT_USAGE, "%s: expected a value after it: see "
+			    "cc-run-experiments --help", argv[optind - 1]);
+		if (c == '?')
+			die(EXIT_USAGE, "%s: unknown or ambiguous option, or it"
+			    " takes no value: see cc-run-experiments --help",
+			    optopt > 0 && optopt < 256 &&
+			    !begins(argv[optind - 1], "--") ?
+			    text("-%c", optopt) : argv[optind - 1]);
+		for (n = 0; settings[n].letter != c; n++)
+			;
+		option_set(&settings[n], optarg);
 	}
 }
 
@@ -3203,48 +3070,30 @@ option_set(int option, char *value)
 static void
 options_read(int argc, char **argv)
 {
-	static const char *none[] = { NULL };
-	int all = argc, c, i;
+	int i, words;
 
-	opt.runs = RUNS;
-	opt.iterations = ITERATIONS;
-	opt.timeout = TIMEOUT_S;
-	opt.iteration_timeout = ITERATION_TIMEOUT_S;
-	opt.idle_timeout = IDLE_TIMEOUT_S;
-	opt.retries = RETRIES;
-	opt.benchmark_timeout = BENCHMARK_TIMEOUT_S;
-	opt.samples = SAMPLES;
-	opt.output = output_default;
-	opt.baseline = baseline_default;
-	opt.benchmarks = opt.protect = none;
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		;
-	opt.claude_arguments = argv + (i < all ? i + 1 : all);
-	argv[argc = i] = NULL;		/* what follows is claude's */
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":r:i:t:p:b:o:nqvhV", long_options,
-	    NULL)) != -1) {
-		if (c == ':')
-			die(EXIT_USAGE, "%s: a value is missing: see "
-			    "cc-run-experiments --help", argv[optind - 1]);
-		if (c == '?' && optopt > 0 && optopt < 256)
-			die(EXIT_USAGE, "-%c: unknown option: see "
-			    "cc-run-experiments --help", optopt);
-		if (c == '?' || c == LATER)
-			die(EXIT_USAGE, "%s: unknown option, or it takes no "
-			    "value, or is too short: see cc-run-experiments "
-			    "--help", argv[optind - 1]);
-		option_set(c, optarg);
-	}
-	if (argc - optind < 2 || argc - optind > 3)
-		die(EXIT_USAGE, argc - optind > 3 ? "%s: excess operand: "
-		    "expected directory prefix [baseline-branch]" :
-		    "%sexpected directory prefix [baseline-branch]: see "
-		    "cc-run-experiments --help",
-		    argc - optind > 3 ? argv[optind + 3] : "");
+	words = i;			/* what follows is claude's */
+	for (i++; i < argc; i++)
+		words_add(&opt.claude_arguments, argv[i]);
+	argv[words] = NULL;
+	options_parse(words, argv);
+	if (opt.help)
+		usage();
+	else if (opt.version)
+		puts("cc-run-experiments " VERSION);
+	if (opt.help || opt.version)
+		exit(fflush(stdout) == 0 ? 0 : 1);
+	if (words - optind < 2)
+		die(EXIT_USAGE, "expected directory prefix [baseline-branch]: "
+		    "see cc-run-experiments --help");
+	if (words - optind > 3)
+		die(EXIT_USAGE, "%s: excess operand: expected directory prefix "
+		    "[baseline-branch]", argv[optind + 3]);
 	opt.directory = argv[optind];
 	opt.prefix = argv[optind + 1];
-	if (argc - optind == 3)
+	if (words - optind == 3)
 		opt.baseline = argv[optind + 2];
 }
 
@@ -3264,154 +3113,152 @@ check_program(const char *name, char *found)
 static void
 check_prompt(void)
 {
+	char *content;
 	size_t size = 0;
 
-	if (opt.prompt_file == NULL) {
-		opt.prompt = (char *)(size_t)(opt.no_plugin ? prompt_plain :
-		    prompt_plugin);
+	opt.prompt = opt.no_plugin ? prompt_plain : prompt_plugin;
+	if (opt.prompt_file == NULL)
 		return;
-	}
-	if ((opt.prompt = file_text(opt.prompt_file, &size)) == NULL)
-		die(EXIT_USAGE, "--prompt %s: expected a readable file",
-		    opt.prompt_file);
-	if (strspn(opt.prompt, " \t\r\n") == strlen(opt.prompt) ||
-	    strlen(opt.prompt) != size)
-		die(EXIT_USAGE, "--prompt %s: expected some text",
-		    opt.prompt_file);
+	opt.prompt = content = file_text(opt.prompt_file, &size);
+	if (content == NULL || strlen(content) != size ||
+	    strspn(content, " \t\r\n") == size)
+		die(EXIT_USAGE, "--prompt %s: expected a readable file with "
+		    "text in it", opt.prompt_file);
 }
 
 static void
 manifest_field(struct json *j)
 {
 	if (strcmp(j->path, "name") == 0)
-		copy_to(plugin_name, sizeof plugin_name, j->text);
+		COPY(plugin_name, j->text);
 }
 
-/* check_plugin: $CC_PLUGIN_DIR is a plugin; what is its name? */
+/* plugin_manifest: is there one?  Then the plugin has its name from it. */
+static int
+plugin_manifest(const char *dir)
+{
+	static struct json j;
+
+	j.in = fopen(text("%s/.claude-plugin/plugin.json", dir), "r");
+	if (j.in == NULL)
+		return 0;
+	j.pretty = 1;
+	j.field = manifest_field;
+	json_line(&j);
+	fclose(j.in);
+	return 1;
+}
+
+/* check_plugin: $CC_PLUGIN_DIR is a plugin, or a directory of plugins. */
 static void
 check_plugin(void)
 {
 	static const char *const parts[] = { "skills", "commands", "agents",
-	    "hooks", ".claude-plugin/plugin.json", NULL };
-	static struct json j;
+	    "hooks", NULL };
 	const char *dir = getenv("CC_PLUGIN_DIR");
-	char path[PATH_MAX];
+	int found = 0, i;
 	struct dirent *d;
-	DIR *in;
-	int i, found = 0;
+	DIR *in = NULL;
 
-	if (dir == NULL || realpath(dir, plugin_dir) == NULL)
+	if (dir != NULL && realpath(dir, plugin_dir) != NULL)
+		in = opendir(plugin_dir);
+	if (in == NULL) {
 		plugin_dir[0] = '\0';
-	if (plugin_dir[0] == '\0' && opt.no_plugin)
-		return;
-	if (plugin_dir[0] == '\0' || (in = opendir(plugin_dir)) == NULL)
+		if (opt.no_plugin)
+			return;
 		die(EXIT_USAGE, "CC_PLUGIN_DIR=%s: expected the plugin's "
 		    "directory; or use --no-plugin", dir == NULL ? "" : dir);
-	for (i = 0; parts[i] != NULL; i++) {
-		print_to(path, sizeof path, "%s/%s", plugin_dir, parts[i]);
-		found |= access(path, R_OK) == 0;
 	}
-	copy_to(plugin_name, sizeof plugin_name, strrchr(plugin_dir, '/') + 1);
-	if ((j.in = fopen(path, "r")) != NULL) {
-		j.pretty = 1;
-		j.field = manifest_field;
-		json_line(&j);
-		fclose(j.in);
-	}
-	while (!found && (d = readdir(in)) != NULL) {	/* a folder of them? */
-		print_to(path, sizeof path, "%s/%s/%s", plugin_dir, d->d_name,
-		    parts[4]);
-		found = access(path, R_OK) == 0;
-	}
+	COPY(plugin_name, strrchr(plugin_dir, '/') + 1);
+	for (i = 0; parts[i] != NULL; i++)
+		found |= access(text("%s/%s", plugin_dir, parts[i]), R_OK) == 0;
+	found |= plugin_manifest(plugin_dir);
+	while (!found && (d = readdir(in)) != NULL)
+		found = strcmp(d->d_name, "..") != 0 &&
+		    access(text("%s/%s/.claude-plugin/plugin.json", plugin_dir,
+		    d->d_name), R_OK) == 0;
 	closedir(in);
 	if (!found && !opt.no_plugin)
-		die(EXIT_USAGE, "CC_PLUGIN_DIR=%s: expected a plugin: it has "
-		    "neither %s nor skills, commands, agents or hooks", dir,
-		    parts[4]);
+		die(EXIT_USAGE, "CC_PLUGIN_DIR=%s: expected a plugin, with "
+		    ".claude-plugin/plugin.json, skills, commands, agents or "
+		    "hooks", dir);
 }
 
 /* check_output: its absolute path, before anything changes directory. */
 static void
 check_output(void)
 {
-	char path[PATH_MAX], real[PATH_MAX], cwd[PATH_MAX], *end;
+	char parent[PATH_MAX], real[PATH_MAX];
+	const char *name = "";
 	struct stat st;
+	char *s;
 
-	if (getcwd(cwd, sizeof cwd) == NULL)
-		die(1, "cannot find out the current directory:");
-	print_to(path, sizeof path, "%s%s%s", opt.output[0] == '/' ? "" : cwd,
-	    opt.output[0] == '/' ? "" : "/", opt.output);
-	for (end = path + strlen(path); realpath(path, real) == NULL;) {
-		while (end > path + 1 && *--end != '/')
-			;
-		*end = '\0';
+	COPY(parent, opt.output);
+	for (s = parent + strlen(parent); s > parent + 1 && s[-1] == '/';)
+		*--s = '\0';
+	if (stat(parent, &st) != 0 && errno == ENOENT) {	/* a new one */
+		s = strrchr(parent, '/');
+		name = text("/%s", s == NULL ? parent : s + 1);
+		COPY(parent, s == NULL ? "." : s == parent ? "/" :
+		    text("%.*s", (int)(s - parent), parent));
 	}
-	if (stat(real, &st) != 0 || !S_ISDIR(st.st_mode) ||
-	    access(real, W_OK | X_OK) != 0)
-		die(EXIT_USAGE, "--output %s: %s: expected a directory that "
-		    "can be written", opt.output, real);
-	print_to(path, sizeof path, "%s%s%s", opt.output[0] == '/' ? "" : cwd,
-	    opt.output[0] == '/' ? "" : "/", opt.output);
-	print_to(repo.output, sizeof repo.output, "%s%s", real,
-	    path + (end - path));
+	if (realpath(parent, real) == NULL || stat(real, &st) != 0 ||
+	    !S_ISDIR(st.st_mode) || access(real, W_OK | X_OK) != 0)
+		die(EXIT_USAGE, "--output %s: expected a directory to write to,"
+		    " or a new one in such a directory", opt.output);
+	COPY(repo.output, text("%s%s", strcmp(real, "/") == 0 ? "" : real,
+	    name));
 }
 
 /* check_repository: where it is, and that nobody's work is in the way. */
 static void
 check_repository(void)
 {
-	char line[3][PATH_MAX], spec[PATH_MAX];
-	int i;
+	char line[3][PATH_MAX];
+	const char *const *name;
 
 	if (git_try("-C", opt.directory, "rev-parse", "--path-format=absolute",
 	    "--show-toplevel", "--git-dir", "--git-common-dir") != 0 ||
-	    git_lines(line, 3) != 3) {
-		FILE *in = fd_stream(git_err, 0);
-
-		line_read(in, spec, sizeof spec);
+	    git_lines(line, 3) != 3)
 		die(EXIT_USAGE, "%s: expected a directory in the work tree of "
 		    "a git repository (git 2.31 or newer): %s", opt.directory,
-		    spec);
-	}
-	copy_to(repo.top, sizeof repo.top, line[0]);
-	copy_to(repo.dir, sizeof repo.dir, line[1]);
-	copy_to(repo.common, sizeof repo.common, line[2]);
-	print_to(repo.index, sizeof repo.index, "%s/cc-run-experiments.index",
-	    repo.dir);
+		    fd_line(git_err));
+	COPY(top, line[0]);
+	COPY(repo.dir, line[1]);
+	COPY(repo.common, line[2]);
 	words_set(&git_vars, "GIT_DIR", repo.dir);
-	words_set(&git_vars, "GIT_WORK_TREE", repo.top);
-	words_set(&agent_vars, MARK, repo.top);
-	words_set(&git_vars, MARK, repo.top);
-	print_to(mark, sizeof mark, MARK "=%s", repo.top);
-	if (chdir(repo.top) != 0)
-		die(EXIT_USAGE, "%s: cannot enter it:", repo.top);
-	for (i = 0; i < TREE_REFUSED; i++)
-		if (access(tree_file(tree_leftovers[i]), F_OK) == 0)
+	words_set(&git_vars, "GIT_WORK_TREE", top);
+	words_set(&agent_vars, MARK, top);
+	if (chdir(top) != 0)
+		die(EXIT_USAGE, "%s: cannot be entered:", top);
+	for (name = tree_leftovers; strcmp(*name, "MERGE_MSG") != 0; name++)
+		if (access(tree_file(*name), F_OK) == 0)
 			die(EXIT_USAGE, "%s: exists: finish or abort what git "
-			    "is at there", tree_file(tree_leftovers[i]));
+			    "is at there", tree_file(*name));
 	if (!tree_clean())
 		die(EXIT_USAGE, "%s: expected no uncommitted changes, but git "
-		    "status says \"%s\": commit or stash them", repo.top,
-		    git_answer());
+		    "status says \"%s\": commit or stash them", top,
+		    fd_line(git_out));
 }
 
 /* check_output_tree: is the output inside the work tree, and harmless? */
 static void
 check_output_tree(void)
 {
-	size_t len = strlen(repo.top);
+	size_t len = strlen(top);
 
-	if (strcmp(repo.output, repo.top) == 0)
+	if (strcmp(repo.output, top) == 0)
 		die(EXIT_USAGE, "--output %s: expected another directory than "
 		    "the top of the work tree", opt.output);
-	repo.output_inside = begins(repo.output, repo.top) &&
+	repo.output_inside = begins(repo.output, top) &&
 	    repo.output[len] == '/';
 	if (!repo.output_inside)
 		return;
 	git("ls-files", "--", repo.output);
 	if (fd_size(git_out) > 0)
 		die(EXIT_USAGE, "--output %s: expected a directory without "
-		    "committed files, but it has %s", opt.output, git_answer());
+		    "committed files, but it has %s", opt.output,
+		    fd_line(git_out));
 }
 
 /* check_prefix: it can name branches and files, and nothing has its name. */
@@ -3419,78 +3266,67 @@ static void
 check_prefix(void)
 {
 	static const char *const kinds[] = { "experiment", "iterations",
-	    "diffstats" };
-	char ref[PATH_MAX], path[PATH_MAX], *s;
-	size_t i;
+	    "diffstats", NULL };
+	const char *const *kind;
+	char ref[NAME_SIZE], *s;
 
-	print_to(ref, sizeof ref, "refs/heads/%s-run-1-iteration-1",
-	    opt.prefix);
 	if ((!isalnum((unsigned char)opt.prefix[0]) && opt.prefix[0] != '_') ||
-	    strlen(opt.prefix) > 150 || git_try("check-ref-format", ref) != 0)
-		die(EXIT_USAGE, "prefix %s: expected part of a branch name that"
-		    " begins with a letter, digit or underscore", opt.prefix);
+	    strlen(opt.prefix) > PREFIX_MAX || git_try("check-ref-format",
+	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) != 0)
+		die(EXIT_USAGE, "prefix \"%s\": expected part of a branch name,"
+		    " of at most %d characters, that begins with a letter, "
+		    "digit or underscore", opt.prefix, PREFIX_MAX);
+	COPY(ref, text("refs/heads/%s", opt.prefix));
 	for (s = ref + strlen("refs/heads/"); (s = strchr(s, '/')) != NULL;
 	    *s++ = '/') {
 		*s = '\0';
 		if (git_try("show-ref", "--verify", "-q", ref) == 0)
 			die(EXIT_USAGE, "prefix %s: %s is a branch: choose "
-			    "another prefix", opt.prefix, ref + 11);
+			    "another prefix", opt.prefix, ref);
 	}
-	print_to(ref, sizeof ref, "refs/heads/%s-run-*", opt.prefix);
-	print_to(path, sizeof path, REFS "%s/", opt.prefix);
-	git("for-each-ref", "--count=1", "--format=%(refname)", ref, path);
+	git("for-each-ref", "--count=1", "--format=%(refname)",
+	    text("refs/heads/%s-run-*", opt.prefix),
+	    text(REFS "%s/", opt.prefix));
 	if (fd_size(git_out) > 0)
 		die(EXIT_USAGE, "prefix %s: %s exists: choose another prefix",
-		    opt.prefix, git_answer());
-	for (i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		print_to(path, sizeof path, "%s/%s", repo.output,
-		    experiment_file(kinds[i]));
-		if (access(path, F_OK) == 0)
-			die(EXIT_USAGE, "prefix %s: %s exists: choose another "
-			    "prefix", opt.prefix, path);
-	}
+		    opt.prefix, fd_line(git_out));
+	for (kind = kinds; *kind != NULL; kind++)
+		if (access(text("%s/%s", repo.output, experiment_file(*kind)),
+		    F_OK) == 0)
+			die(EXIT_USAGE, "prefix %s: %s/%s exists: choose "
+			    "another prefix", opt.prefix, repo.output,
+			    experiment_file(*kind));
 }
 
-/* check_commit: does it name a commit?  Then its id is in git_answer. */
+/* check_commit: does it name one?  Then git has said its id. */
 static int
-check_commit(const char *format, const char *name)
+check_commit(const char *name)
 {
-	char spec[PATH_MAX];
-
-	print_to(spec, sizeof spec, format, name);
 	return git_try("rev-parse", "-q", "--verify", "--end-of-options",
-	    spec) == 0;
+	    text("%s^{commit}", name)) == 0;
 }
 
 /* check_baseline: a commit without submodules; where is the user now? */
 static void
 check_baseline(void)
 {
-	char spec[ID_SIZE + 16];
-
-	if (!check_commit("refs/heads/%s^{commit}", opt.baseline) &&
-	    !check_commit("%s^{commit}", opt.baseline))
+	if (!check_commit(text("refs/heads/%s", opt.baseline)) &&
+	    !check_commit(opt.baseline))
 		die(EXIT_USAGE, "baseline %s: expected a branch or a commit of "
-		    "%s", opt.baseline, repo.top);
-	copy_to(repo.base, sizeof repo.base, git_answer());
-	print_to(spec, sizeof spec, "%s:.gitmodules", repo.base);
-	if (git_try("cat-file", "-e", spec) == 0)
-		die(EXIT_USAGE, "baseline %s: has submodules, which an "
+		    "%s", opt.baseline, top);
+	COPY(repo.base, fd_line(git_out));
+	if (git_try("cat-file", "-e", text("%s:.gitmodules", repo.base)) == 0)
+		die(EXIT_USAGE, "baseline %s: expected no submodules, which an "
 		    "experiment cannot put back", opt.baseline);
-	if (!check_commit("%s", "HEAD"))
-		die(EXIT_USAGE, "%s: HEAD is no commit", repo.top);
-	copy_to(repo.home_commit, sizeof repo.home_commit, git_answer());
+	if (!check_commit("HEAD"))
+		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
+	COPY(repo.home_commit, fd_line(git_out));
 	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
-		copy_to(repo.home, sizeof repo.home, git_answer());
-	if (opt.protect[0] != NULL && git_run(protect_words(ARGV("ls-files",
-	    "--error-unmatch", "--with-tree", repo.base, "--"))) != 0) {
-		FILE *in = fd_stream(git_err, 0);
-		char said[256];
-
-		line_read(in, said, sizeof said);
+		COPY(repo.home, fd_line(git_out));
+	if (opt.protect.n > 0 && git_paths(ARGV("ls-files", "--error-unmatch",
+	    "--with-tree", repo.base, "--")) != 0)
 		die(EXIT_USAGE, "--protect: expected paths of the baseline: "
-		    "%s", said);
-	}
+		    "%s", fd_line(git_err));
 }
 
 /* check_identity: the user's name in commits, or ours where there is none. */
@@ -3498,17 +3334,18 @@ static void
 check_identity(void)
 {
 	static const char *const names[] = { "GIT_AUTHOR_NAME",
-	    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL" };
+	    "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL" };
+	const char *value;
 	int i;
 
 	if (git_try("var", "GIT_COMMITTER_IDENT") == 0 &&
 	    git_try("var", "GIT_AUTHOR_IDENT") == 0)
 		return;
 	for (i = 0; i < 4; i++) {
-		words_set(&git_vars, names[i], i % 2 == 0 ?
-		    "cc-run-experiments" : "cc-run-experiments@localhost");
-		words_set(&agent_vars, names[i], i % 2 == 0 ?
-		    "cc-run-experiments" : "cc-run-experiments@localhost");
+		value = i < 2 ? "cc-run-experiments" :
+		    "cc-run-experiments@localhost";
+		words_set(&git_vars, names[i], value);
+		words_set(&agent_vars, names[i], value);
 	}
 }
 
@@ -3516,11 +3353,9 @@ check_identity(void)
 static void
 checks(void)
 {
-	const char *claude = getenv("CC_CLAUDE"), *sandbox = getenv("IS_SANDBOX");
-	const char *term = getenv("TERM");
+	const char *claude = getenv("CC_CLAUDE");
+	const char *sandbox = getenv("IS_SANDBOX");
 
-	show.on = isatty(STDERR_FILENO) && !opt.quiet && term != NULL &&
-	    strcmp(term, "dumb") != 0;
 	git_out = fd_scratch();
 	git_err = fd_scratch();
 	environments();
@@ -3543,6 +3378,7 @@ checks(void)
 int
 main(int argc, char **argv)
 {
+	const char *term = getenv("TERM");
 	int fd, status;
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
@@ -3551,25 +3387,27 @@ main(int argc, char **argv)
 		close(fd);
 	signals_block();
 	options_read(argc, argv);
+	show.on = isatty(STDERR_FILENO) && !opt.quiet && term != NULL &&
+	    strcmp(term, "dumb") != 0;
 	checks();
 	if (opt.dry_run) {
 		plan();
-		status = 0;
-	} else {
-		experiment_start();
-		status = experiment();
-		experiment_leave();
-		if (!opt.quiet)
-			ledger_table();
+		return fflush(stdout) == 0 ? 0 : 1;
 	}
+	experiment_start();
+	status = experiment();
+	experiment_leave();
+	if (!opt.quiet)
+		ledger_table();
 	if (fflush(stdout) != 0)
 		die(1, "cannot write to standard output:");
-	if (status >= 128 && stop_signal != 0) {
-		show_clear();
+	if (stop_reason != NULL)
+		warn("stopped: %s", stop_reason);
+	show_clear();
+	if (status >= 128) {
 		signal(stop_signal, SIG_DFL);
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
 		raise(stop_signal);
 	}
-	show_clear();
 	return status;
 }
