@@ -333,7 +333,7 @@ resize(void *memory, size_t size)
 	return memory;
 }
 
-/* text: as sprintf, in one of 64 buffers that are used in turn. */
+/* text: as sprintf, in one of 64 buffers used in turn: copy what is kept. */
 static const char *
 text(const char *format, ...)
 {
@@ -1261,14 +1261,14 @@ process_over(pid_t pid)
 static int
 process_ours(pid_t pid, pid_t leader)
 {
-	const char *mark = text(MARK "=%s", top);
-	char *line = NULL, *s, state = 'X';
+	char path[64], *line = NULL, *s, state = 'X';
 	size_t size = 0;
 	long parent = 0;
 	int ours;
 	FILE *in;
 
-	if ((in = fopen(text("/proc/%ld/stat", (long)pid), "r")) != NULL) {
+	sprintf(path, "/proc/%ld/stat", (long)pid);
+	if ((in = fopen(path, "r")) != NULL) {
 		if (getdelim(&line, &size, '\0', in) > 0 &&
 		    (s = strrchr(line, ')')) != NULL)
 			sscanf(s + 1, " %c %ld", &state, &parent);
@@ -1279,10 +1279,13 @@ process_ours(pid_t pid, pid_t leader)
 		if (ours && pid != leader)
 			waitpid(pid, NULL, WNOHANG);
 		ours = 0;
-	} else if (!ours && (in = fopen(text("/proc/%ld/environ", (long)pid),
-	    "r")) != NULL) {
+	}
+	sprintf(path, "/proc/%ld/environ", (long)pid);
+	if (state != 'Z' && state != 'X' && !ours &&
+	    (in = fopen(path, "r")) != NULL) {
 		while (!ours && getdelim(&line, &size, '\0', in) > 0)
-			ours = strcmp(line, mark) == 0;
+			ours = begins(line, MARK "=") &&
+			    strcmp(line + sizeof MARK, top) == 0;
 		fclose(in);
 	}
 	free(line);
@@ -1932,7 +1935,7 @@ struct attempt {
 	char commit[ID_SIZE];		/* what it left; "" nothing */
 	struct changes changes;
 	int protected_touched;		/* -1: nothing is protected */
-	const char *fault;		/* not the arm that was asked for */
+	char fault[512];		/* not the arm that was asked for */
 	char said[256];			/* the first line of its stderr */
 };
 
@@ -2104,18 +2107,18 @@ claude_outcome(const struct attempt *a)
 	return status == 124 ? TIMEOUT : FAILURE;
 }
 
-/* claude_fault: is the plugin as asked?  NULL if so, or what is wrong. */
+/* claude_fault: is the plugin as asked?  "" if so, or what is wrong. */
 static const char *
 claude_fault(void)
 {
 	const struct event *init = &transcript.init;
 
 	if (init->type[0] == '\0')		/* it never came so far */
-		return NULL;
+		return "";
 	if (opt.no_plugin)
 		return init->plugin_loaded ? text("claude has loaded the plugin"
-		    " %s in the arm without it", plugin_dir) : NULL;
-	return init->plugin_loaded && !init->plugin_failed ? NULL :
+		    " %s in the arm without it", plugin_dir) : "";
+	return init->plugin_loaded && !init->plugin_failed ? "" :
 	    text("claude has not loaded the plugin %s%s%s", plugin_dir,
 	    init->plugin_fault[0] != '\0' ? ": " : "", init->plugin_fault);
 }
@@ -2150,7 +2153,8 @@ claude_call(struct attempt *a)
 		return;
 	transcript_read(transcript_fd);
 	a->outcome = claude_outcome(a);
-	if ((a->fault = claude_fault()) != NULL)
+	COPY(a->fault, claude_fault());
+	if (a->fault[0] != '\0')
 		a->outcome = FAILURE;
 	COPY(a->said, fd_line(p.err));
 	close(p.out);
@@ -2282,10 +2286,12 @@ static void
 benchmark_write(int run, int iteration, const char *name,
     const struct samples *s)
 {
-	const char *file = result_name(run, iteration, text("%s.csv", name));
-	FILE *to = file_begin(file);
+	char file[PATH_MAX];
+	FILE *to;
 	size_t i;
 
+	COPY(file, result_name(run, iteration, text("%s.csv", name)));
+	to = file_begin(file);
 	fputs("experiment_id,run_id,iteration_id,outer_iteration_id,"
 	    "runtime_us\n", to);
 	for (i = 0; i < s->n; i++)
@@ -2300,12 +2306,12 @@ static int
 benchmark_one(int run, int iteration, const char *benchmark, int built)
 {
 	const char *command = strchr(benchmark, '=') + 1;
-	const char *name = text("%.*s", (int)(command - 1 - benchmark),
-	    benchmark);
+	char name[NAME_SIZE];
 	struct samples s = { NULL, 0 };
-	int result = -1;
-	int log = result_log(run, iteration, text("%s.log", name), LOG);
+	int log, result = -1;
 
+	COPY(name, text("%.*s", (int)(command - 1 - benchmark), benchmark));
+	log = result_log(run, iteration, text("%s.log", name), LOG);
 	if (built)
 		result = benchmark_samples(command, log, &s);
 	else
@@ -2438,10 +2444,9 @@ static void
 settings_write(void)
 {
 	const char *claude[] = { repo.claude, "--version", NULL };
-	const char *name = experiment_file("experiment");
+	char name[NAME_SIZE], *arguments = NULL;
 	const struct words *list;
 	const struct setting *s;
-	char *arguments = NULL;
 	struct utsname host;
 	size_t size, i;
 	FILE *to;
@@ -2453,6 +2458,7 @@ settings_write(void)
 		quote(to, opt.claude_arguments.v[i]);
 	}
 	fclose(to);
+	COPY(name, experiment_file("experiment"));
 	to = file_begin(name);
 	setting(to, "key", "value");
 	setting(to, "version", VERSION);
@@ -2630,14 +2636,14 @@ struct run {
 };
 
 static int stop_status;			/* written by stop, read by main */
-static const char *stop_reason;
+static char stop_reason[512];		/* "": all is done, or a signal */
 static struct attempt *unfinished;	/* the attempt that is at work */
 
 static enum next
 stop(int status, const char *why)
 {
 	stop_status = status;
-	stop_reason = why;
+	COPY(stop_reason, why);
 	return STOP;
 }
 
@@ -2674,13 +2680,13 @@ attempt_next(struct run *r, const struct attempt *a)
 		return stop(EXIT_DENIED, "claude is denied");
 	case FAILURE:
 		attempt_put_back(a);
-		if (a->fault != NULL)
+		if (a->fault[0] != '\0')
 			return stop(1, a->fault);
 		return ++r->failures < FAILURES ? NEXT_ITERATION :
 		    stop(EXIT_FAILURES, "two failures in a row");
 	default:
 		attempt_put_back(a);
-		return stop(128 + stop_signal, NULL);
+		return stop(128 + stop_signal, "");
 	}
 }
 
@@ -2758,7 +2764,7 @@ iteration(struct run *r, int m)
 	git("switch", "-q", "-c", tree_branch);
 	for (k = 1; next == ATTEMPT_AGAIN; k++) {
 		if (stopping())
-			return stop(128 + stop_signal, NULL);
+			return stop(128 + stop_signal, "");
 		COPY(show.what, text("run %d/%ld iteration %d/%ld", r->id,
 		    opt.runs, m, opt.iterations));
 		next = attempt(r, m, k);
@@ -2791,7 +2797,7 @@ run(int id)
 		    m == opt.iterations)
 			stopped = benchmark_point(id, m, r.commit);
 	}
-	return stopped ? stop(128 + stop_signal, NULL) : END_OF_RUN;
+	return stopped ? stop(128 + stop_signal, "") : END_OF_RUN;
 }
 
 /* experiment_leave: at every exit the user's house is as it was. */
@@ -3401,7 +3407,7 @@ main(int argc, char **argv)
 		ledger_table();
 	if (fflush(stdout) != 0)
 		die(1, "cannot write to standard output:");
-	if (stop_reason != NULL)
+	if (stop_reason[0] != '\0')
 		warn("stopped: %s", stop_reason);
 	show_clear();
 	if (status >= 128) {
