@@ -362,7 +362,7 @@ copy_to(char *buf, size_t size, const char *s)
 	buf[len] = '\0';
 }
 
-#define COPY(buf, s) copy_to(buf, sizeof buf, s)
+#define COPY(buf, s) copy_to((buf), sizeof(buf), (s))
 
 static int
 begins(const char *s, const char *with)

@@ -2,7 +2,7 @@
 # rehearsal claude first on PATH, and the promise that no process survives.
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	export HOME=$BATS_TEST_TMPDIR/home TMPDIR=$BATS_TEST_TMPDIR/tmp
 	export PROJECT=$BATS_TEST_TMPDIR/project OUT=$BATS_TEST_TMPDIR/out
 	export REHEARSAL_STATE=$BATS_TEST_TMPDIR/calls IS_SANDBOX=1 LC_ALL=C
