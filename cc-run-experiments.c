@@ -419,12 +419,11 @@ monotonic(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* utc: now as 2026-11-22T21:19:22Z. */
+/* utc: a time as 2026-11-22T21:19:22Z. */
 static const char *
-utc(void)
+utc(time_t t)
 {
 	static char buf[32];
-	time_t t = time(NULL);
 
 	strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
 	return buf;
@@ -1145,20 +1144,22 @@ process_show(const struct process *p)
 	const char *const *word = p->argv;
 
 	show_clear();
-	fputs(strcmp(*word, "git") == 0 ? "git -C " : "cd ", to);
-	quote(to, top);
-	if (strcmp(*word, "git") == 0) {
+	if (strcmp(*word, "git") == 0 && top[0] != '\0') {
+		fputs("git -C ", to);
+		quote(to, top);
 		word++;
-	} else {
+	} else if (top[0] != '\0') {
+		fputs("cd ", to);
+		quote(to, top);
 		fputs(" &&", to);
-		if (p->input != NULL) {
-			fputs(" printf %s ", to);
-			quote(to, p->input);
-			fputs(" |", to);
-		}
+	}
+	if (p->input != NULL) {
+		fputs(" printf %s ", to);
+		quote(to, p->input);
+		fputs(" |", to);
 	}
 	for (; *word != NULL; word++) {
-		putc(' ', to);
+		fputs(word == p->argv && top[0] == '\0' ? "" : " ", to);
 		quote(to, *word);
 	}
 	putc('\n', to);
@@ -2143,7 +2144,7 @@ claude_call(struct attempt *a)
 	p.err = result_log(a->run, a->iteration,
 	    text("attempt-%d.err", a->number), LOG);
 	transcript_fd = result_log(a->run, a->iteration, name, O_RDONLY);
-	COPY(a->started_at, utc());
+	COPY(a->started_at, utc(time(NULL)));
 	if ((errno = process_run(&p, &a->ended)) != 0)
 		die(errno == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC,
 		    "cannot execute %s:", repo.claude);
@@ -2462,7 +2463,7 @@ settings_write(void)
 	to = file_begin(name);
 	setting(to, "key", "value");
 	setting(to, "version", VERSION);
-	setting(to, "started_at", utc());
+	setting(to, "started_at", utc(time(NULL)));
 	setting(to, "host", host.nodename);
 	setting(to, "system", text("%s %s %s", host.sysname, host.release,
 	    host.machine));
@@ -2647,6 +2648,17 @@ stop(int status, const char *why)
 	return STOP;
 }
 
+/* limit_reset: when a rate limit ends, as far as claude has told. */
+static const char *
+limit_reset(void)
+{
+	long long t = strtoll(transcript.limit.resets_at, NULL, 10);
+
+	if (t > 100000000000)		/* one client told milliseconds */
+		t /= 1000;
+	return t > 0 ? text(", which resets at %s", utc((time_t)t)) : "";
+}
+
 /* attempt_put_back: keep what it left out of sight; the tree as before. */
 static void
 attempt_put_back(const struct attempt *a)
@@ -2670,7 +2682,7 @@ attempt_next(struct run *r, const struct attempt *a)
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
 		attempt_put_back(a);
-		return stop(EXIT_LATER, "rate limit");
+		return stop(EXIT_LATER, text("rate limit%s", limit_reset()));
 	case TIMEOUT:
 		attempt_put_back(a);
 		return a->number <= opt.retries ? ATTEMPT_AGAIN :
@@ -2699,11 +2711,12 @@ attempt_say(const struct attempt *a)
 	    r->type[0] != '\0' ? r->text : a->said;
 
 	show.cost += strtod(r->cost, NULL);
-	say("run %d/%ld iteration %d/%ld%s: %s in %s, %ld files +%ld -%ld%s%s"
+	say("run %d/%ld iteration %d/%ld%s: %s in %s, %ld file%s +%ld -%ld%s%s"
 	    "%s%.*s", a->run, opt.runs, a->iteration, opt.iterations,
 	    a->number > 1 ? text(" attempt %d", a->number) : "",
 	    outcome_names[a->outcome], duration(a->ended.seconds),
-	    a->changes.files, a->changes.added, a->changes.removed,
+	    a->changes.files, a->changes.files == 1 ? "" : "s",
+	    a->changes.added, a->changes.removed,
 	    r->cost[0] != '\0' ? text(", $%.2f", strtod(r->cost, NULL)) : "",
 	    a->ended.survivors > 0 ? text(", %d left processes killed",
 	    a->ended.survivors) : "", said[0] != '\0' ? ": " : "",
