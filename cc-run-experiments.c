@@ -2718,8 +2718,8 @@ attempt_say(const struct attempt *a)
 	    a->changes.files, a->changes.files == 1 ? "" : "s",
 	    a->changes.added, a->changes.removed,
 	    r->cost[0] != '\0' ? text(", $%.2f", strtod(r->cost, NULL)) : "",
-	    a->ended.survivors > 0 ? text(", %d left processes killed",
-	    a->ended.survivors) : "", said[0] != '\0' ? ": " : "",
+	    a->ended.survivors > 0 ? text(", %d leftover%s killed",
+	    a->ended.survivors, a->ended.survivors == 1 ? "" : "s") : "", said[0] != '\0' ? ": " : "",
 	    (int)strcspn(said, "\n"), said);
 }
 
