@@ -1101,16 +1101,31 @@ stopping(void)
 	return stop_signal != 0;
 }
 
-/* process_usable: 0 and its absolute path, EXIT_NOEXEC or EXIT_NOTFOUND. */
+/*
+ * process_usable: 0 and its absolute path, EXIT_NOEXEC or EXIT_NOTFOUND.  A
+ * link is not followed: some programs go by the name they are called by.
+ */
 static int
 process_usable(const char *path, char *found)
 {
+	char here[PATH_MAX];
 	struct stat st;
 
 	if (stat(path, &st) != 0)
 		return errno == EACCES ? EXIT_NOEXEC : EXIT_NOTFOUND;
-	return S_ISREG(st.st_mode) && access(path, X_OK) == 0 &&
-	    realpath(path, found) != NULL ? 0 : EXIT_NOEXEC;
+	if (!S_ISREG(st.st_mode) || access(path, X_OK) != 0 ||
+	    getcwd(here, sizeof here) == NULL)
+		return EXIT_NOEXEC;
+	copy_to(found, PATH_MAX, *path == '/' ? path :
+	    text("%s/%s", here, path));
+	return 0;
+}
+
+/* process_no: the exit status for a spawn that failed with errno. */
+static int
+process_no(void)
+{
+	return errno == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;
 }
 
 /* process_find: the same for a name, over the absolute elements of PATH. */
@@ -1258,38 +1273,57 @@ process_over(pid_t pid)
 	}
 }
 
-/* process_ours: is pid a live leftover?  Zombies of our own are reaped. */
-static int
-process_ours(pid_t pid, pid_t leader)
+/* process_stat: state, parent and start of pid; X where there is none. */
+static char
+process_stat(pid_t pid, long *parent, unsigned long long *born)
 {
 	char path[64], *line = NULL, *s, state = 'X';
 	size_t size = 0;
-	long parent = 0;
-	int ours;
 	FILE *in;
 
 	sprintf(path, "/proc/%ld/stat", (long)pid);
-	if ((in = fopen(path, "r")) != NULL) {
-		if (getdelim(&line, &size, '\0', in) > 0 &&
-		    (s = strrchr(line, ')')) != NULL)
-			sscanf(s + 1, " %c %ld", &state, &parent);
-		fclose(in);
-	}
-	ours = parent == (long)getpid();
+	if ((in = fopen(path, "r")) == NULL)
+		return state;
+	if (getdelim(&line, &size, '\0', in) > 0 &&
+	    (s = strrchr(line, ')')) != NULL && sscanf(s + 1, " %c %ld "
+	    "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+	    "%*s %llu", &state, parent, born) != 3)
+		state = 'X';
+	fclose(in);
+	free(line);
+	return state;
+}
+
+/*
+ * process_ours: is pid a live leftover?  Zombies of our own are reaped.  What
+ * is older than we are is our caller's, also when it is our child.
+ */
+static int
+process_ours(pid_t pid, pid_t leader)
+{
+	char path[64], *line = NULL, state;
+	unsigned long long born = 0, ours_born = 0;
+	long parent = 0, ours_parent;
+	size_t size = 0;
+	int ours;
+	FILE *in;
+
+	state = process_stat(pid, &parent, &born);
+	process_stat(getpid(), &ours_parent, &ours_born);
+	ours = parent == (long)getpid() && born >= ours_born;
 	if (state == 'Z' || state == 'X') {
 		if (ours && pid != leader)
 			waitpid(pid, NULL, WNOHANG);
-		ours = 0;
+		return 0;
 	}
 	sprintf(path, "/proc/%ld/environ", (long)pid);
-	if (state != 'Z' && state != 'X' && !ours &&
-	    (in = fopen(path, "r")) != NULL) {
+	if (!ours && born >= ours_born && (in = fopen(path, "r")) != NULL) {
 		while (!ours && getdelim(&line, &size, '\0', in) > 0)
 			ours = begins(line, MARK "=") &&
 			    strcmp(line + sizeof MARK, top) == 0;
 		fclose(in);
+		free(line);
 	}
-	free(line);
 	return ours;
 }
 
@@ -1523,9 +1557,9 @@ environments(void)
 	static const char *const theirs[] = { "gc.auto", "0",
 	    "maintenance.auto", "false", NULL };
 	static const char *const fixed[] = { "GIT_NO_REPLACE_OBJECTS", "1",
-	    "GIT_GRAFT_FILE", "/dev/null", "GIT_TERMINAL_PROMPT", "0",
-	    "GIT_EDITOR", "false", "GIT_PAGER", "cat", "GIT_OPTIONAL_LOCKS",
-	    "0", "LC_ALL", "C", NULL };
+	    "GIT_TERMINAL_PROMPT", "0", "GIT_EDITOR", "false",
+	    "GIT_PAGER", "cat", "GIT_OPTIONAL_LOCKS", "0",
+	    "LC_ALL", "C", NULL };
 	static const char *const unless_set[] = { "DISABLE_AUTOUPDATER",
 	    "CLAUDE_CODE_DISABLE_AUTO_MEMORY",
 	    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", NULL };
@@ -1555,7 +1589,10 @@ program_run(const char *path, const char *const *argv,
 	    lseek(git_out, 0, SEEK_SET) != 0 || lseek(git_err, 0, SEEK_SET) != 0)
 		die(1, "cannot empty a temporary file:");
 	if ((errno = process_run(&p, &e)) != 0)
-		die(EXIT_NOEXEC, "cannot execute %s:", path);
+		die(process_no(), "cannot execute %s:", path);
+	if (e.why == BY_LIMIT)
+		warn("%s %s did not end in %s and was ended", argv[0],
+		    argv[1], duration(limit));
 	return e.status;
 }
 
@@ -1645,6 +1682,7 @@ static struct {				/* what an agent may not change */
 };
 enum { TREE_KEPT = sizeof tree_kept / sizeof *tree_kept };
 
+static struct words tree_users;		/* the user's ignored paths */
 static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
 static char tree_start[ID_SIZE];	/* the commit that it began with */
 static int tree_touched;		/* the user's branch was left */
@@ -1673,7 +1711,46 @@ tree_index(void)
 	return tree_file("cc-run-experiments.index");
 }
 
-/* tree_hide_output: the output directory hides itself from git. */
+/*
+ * tree_note_users: what is ignored now, and our output, is the user's, also
+ * when an agent changes what is ignored.
+ */
+static void
+tree_note_users(void)
+{
+	char *path = NULL;
+	size_t size = 0;
+	FILE *in;
+
+	git("ls-files", "-z", "--others", "--ignored", "--exclude-standard",
+	    "--directory");
+	for (in = fd_stream(git_out, 0); getdelim(&path, &size, '\0', in) > 0;
+	    path = NULL)
+		words_add(&tree_users, path);
+	fclose(in);
+	free(path);
+	if (repo.output_inside)
+		words_add(&tree_users, strdup(text("%s/", repo.output +
+		    strlen(top) + 1)));
+}
+
+/* tree_is_users: which of those path, from the top, is or is below; or NULL. */
+static const char *
+tree_is_users(const char *path)
+{
+	size_t i, len;
+
+	for (i = 0; i < tree_users.n; i++) {
+		len = strlen(tree_users.v[i]);
+		if (strcmp(path, tree_users.v[i]) == 0 ||
+		    (tree_users.v[i][len - 1] == '/' &&
+		    begins(path, tree_users.v[i])))
+			return tree_users.v[i];
+	}
+	return NULL;
+}
+
+/* tree_hide_output: the output is no dirt; that it stays, tree_users sees to. */
 static void
 tree_hide_output(void)
 {
@@ -1682,9 +1759,9 @@ tree_hide_output(void)
 	if (!repo.output_inside)
 		return;
 	fd = openat(output_fd, ".gitignore", O_WRONLY | O_CREAT | O_TRUNC |
-	    O_NOFOLLOW | O_CLOEXEC, 0666);
+	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 	if (fd < 0 || fd_write(fd, "*\n", 2) != 0 || close(fd) != 0)
-		die(1, "cannot write %s/.gitignore:", repo.output);
+		warn("cannot write %s/.gitignore:", repo.output);
 }
 
 /* tree_guard: a file of the repository is as it was at the start. */
@@ -1756,9 +1833,42 @@ index_copy(const char *from, const char *to)
 
 /* tree_clean: is the tree its commit?  If not, git has said what is not. */
 static int
-tree_clean(void)
+tree_clean(const char *untracked)
 {
-	return git_try("status", "--porcelain") == 0 && fd_size(git_out) == 0;
+	return git_try("status", "--porcelain", untracked) == 0 &&
+	    fd_size(git_out) == 0;
+}
+
+/* tree_sweep: remove what is not committed, but for the user's; 0 if gone. */
+static int
+tree_sweep(void)
+{
+	struct words w = { NULL, 0 };
+	char pattern[2 * PATH_MAX];
+	const char *s;
+	size_t i, n, first;
+	int status;
+
+	words_add(&w, "git");
+	words_add(&w, "clean");
+	words_add(&w, "-q");
+	words_add(&w, "-ffd");
+	first = w.n;
+	for (i = 0; i < tree_users.n; i++) {
+		pattern[0] = '/';
+		for (n = 1, s = tree_users.v[i]; *s != '\0'; s++) {
+			if (strchr("*?[\\ ", *s) != NULL)
+				pattern[n++] = '\\';
+			pattern[n++] = *s;
+		}
+		pattern[n] = '\0';
+		words_add(&w, strdup(text("--exclude=%s", pattern)));
+	}
+	status = git_run(w.v);
+	for (i = first; i < w.n; i++)
+		free((char *)(size_t)w.v[i]);
+	free(w.v);
+	return status;
 }
 
 /* tree_restore: the tree is commit, on branch ("" for none), or we die. */
@@ -1774,14 +1884,13 @@ tree_restore(const char *branch, const char *commit)
 		else
 			git_try("checkout", "-q", "--force", "--detach",
 			    commit);
-		if (git_try("clean", "-q", "-ffd") == 0 &&
-		    (plan_only || tree_clean()))
+		if (tree_sweep() == 0 && (plan_only || tree_clean("-uno")))
 			return;
 		tree_visit(AT_FDCWD, top, 0);	/* chmod 000, say */
 	}
 	git("checkout", "-q", "--force", commit, "--");
 	die(1, "%s cannot be put back: git status says \"%s\"", top,
-	    git_said("status", "--porcelain"));
+	    git_said("status", "--porcelain", "-uno"));
 }
 
 /* tree_head: HEAD is the iteration's branch, which holds claude's commits. */
@@ -1825,7 +1934,7 @@ tree_unnest(void)
 	git("read-tree", "-m", tree_start);
 	git("ls-files", "-z", "--others", "--exclude-standard");
 	for (in = fd_stream(git_out, 0); getdelim(&name, &size, '\0', in) > 0;)
-		if (name[strlen(name) - 1] == '/') {
+		if (name[strlen(name) - 1] == '/' && !tree_is_users(name)) {
 			tree_visit(AT_FDCWD, text("%s/%s.git", top, name), 1);
 			found = 1;
 		}
@@ -1850,12 +1959,58 @@ tree_add(void)
 	return git_try("add", "-A", "--ignore-errors") == 0 ? 0 : -1;
 }
 
+struct changes {
+	long files, added, removed, md_added, md_removed;
+};
+
+/* tree_changes: the index against the start; a binary file has no lines. */
+static struct changes
+tree_changes(void)
+{
+	struct changes c = { 0, 0, 0, 0, 0 };
+	struct words drop = { NULL, 0 };
+	const char *path, *users;
+	long added, removed;
+	char *line = NULL;
+	size_t size = 0, i;
+	ssize_t len;
+	FILE *in;
+
+	git("diff-index", "--cached", "-z", "--numstat", "--no-renames",
+	    tree_start);
+	in = fd_stream(git_out, 0);
+	while ((len = getdelim(&line, &size, '\0', in)) > 4) {
+		if (sscanf(line, "%ld\t%ld\t", &added, &removed) != 2)
+			added = removed = 0;
+		path = strchr(strchr(line, '\t') + 1, '\t') + 1;
+		if ((users = tree_is_users(path)) != NULL) {
+			if (drop.n == 0 || drop.v[drop.n - 1] != users)
+				words_add(&drop, users);
+			continue;
+		}
+		c.files++;
+		c.added += added;
+		c.removed += removed;
+		if (strcmp(line + len - 4, ".md") == 0) {
+			c.md_added += added;
+			c.md_removed += removed;
+		}
+	}
+	fclose(in);
+	free(line);
+	for (i = 0; i < drop.n; i++)
+		git("rm", "-r", "-q", "--cached", "--ignore-unmatch", "--",
+		    text(":(top,literal)%s", drop.v[i]));
+	free(drop.v);
+	return c;
+}
+
 /*
  * tree_commit: one commit of all that is there, an empty one if need be.
  * Its id, or "" where it need not be and nothing was left.
  */
 static const char *
-tree_commit(const char *message, int needed)
+tree_commit(const char *message, int needed, struct changes *changes)
 {
 	const char *const commit[] = { "git", "commit", "-q",
 	    "--cleanup=verbatim", "-m", message,
@@ -1865,6 +2020,7 @@ tree_commit(const char *message, int needed)
 
 	tree_head();
 	partial = tree_add();
+	*changes = tree_changes();
 	status = git_run(commit);
 	if (status != 0 && (needed || status != 1))
 		git_fail(commit, status);
@@ -1887,41 +2043,9 @@ tree_home(void)
 		    repo.home + strlen("refs/heads/"), "--");
 	else
 		git("checkout", "-q", "--force", "--detach", repo.home_commit);
+	tree_sweep();
 	index_copy(tree_index(), tree_file("index"));
 	unlink(tree_index());
-}
-
-struct changes {
-	long files, added, removed, md_added, md_removed;
-};
-
-/* tree_changes: lines changed between two commits; a binary file has none. */
-static struct changes
-tree_changes(const char *from, const char *to)
-{
-	struct changes c = { 0, 0, 0, 0, 0 };
-	long added, removed;
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	FILE *in;
-
-	git("diff-tree", "-r", "-z", "--numstat", "--no-renames", from, to);
-	in = fd_stream(git_out, 0);
-	while ((len = getdelim(&line, &size, '\0', in)) > 4) {
-		if (sscanf(line, "%ld\t%ld\t", &added, &removed) != 2)
-			added = removed = 0;
-		c.files++;
-		c.added += added;
-		c.removed += removed;
-		if (strcmp(line + len - 4, ".md") == 0) {
-			c.md_added += added;
-			c.md_removed += removed;
-		}
-	}
-	fclose(in);
-	free(line);
-	return c;
 }
 
 /* ---- claude: its command, its prompt, and why an attempt ended ---------- */
@@ -2146,8 +2270,7 @@ claude_call(struct attempt *a)
 	transcript_fd = result_log(a->run, a->iteration, name, O_RDONLY);
 	COPY(a->started_at, utc(time(NULL)));
 	if ((errno = process_run(&p, &a->ended)) != 0)
-		die(errno == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC,
-		    "cannot execute %s:", repo.claude);
+		die(process_no(), "cannot execute %s:", repo.claude);
 	free(prompt);
 	scratch_reset(1);
 	if (plan_only)
@@ -2243,7 +2366,7 @@ benchmark_run(const char *command, int log, double *seconds)
 	struct ended e;
 
 	if ((errno = process_run(&p, &e)) != 0)
-		die(EXIT_NOEXEC, "cannot execute %s:", p.path);
+		die(process_no(), "cannot execute %s:", p.path);
 	scratch_reset(1);
 	*seconds = e.seconds;
 	if (e.why == BY_SIGNAL)
@@ -2419,7 +2542,8 @@ ledger_row(const struct attempt *a, double charged)
 static void
 diffstats_row(const struct attempt *a)
 {
-	const struct changes *c = &a->changes;
+	static const struct changes none;
+	const struct changes *c = a->outcome == FAILURE ? &none : &a->changes;
 
 	file_append(experiment_file("diffstats"), diffstats_header,
 	    (const char *const[]){ opt.prefix, whole(a->run),
@@ -2442,9 +2566,8 @@ setting(FILE *to, const char *name, const char *value)
 
 /* settings_write: all that defines the experiment. */
 static void
-settings_write(void)
+settings_write(const char *version)
 {
-	const char *claude[] = { repo.claude, "--version", NULL };
 	char name[NAME_SIZE], *arguments = NULL;
 	const struct words *list;
 	const struct setting *s;
@@ -2476,9 +2599,7 @@ settings_write(void)
 	    "--abbrev=40", "--exclude=*"), &agent_vars, GIT_TIMEOUT_S) == 0 ?
 	    fd_line(git_out) : "");
 	setting(to, "claude_path", repo.claude);
-	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S))
-		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
-	setting(to, "claude_version", fd_line(git_out));
+	setting(to, "claude_version", version);
 	setting(to, "claude_arguments", arguments);
 	setting(to, "prompt", opt.prompt);
 	for (s = settings; s->name != NULL; s++) {
@@ -2631,13 +2752,14 @@ ledger_table(void)
 enum next { NEXT_ITERATION, ATTEMPT_AGAIN, END_OF_RUN, STOP };
 
 struct run {
-	int id, failures;		/* so many in a row */
+	int id;
 	double charged;			/* agent time used up, seconds */
 	char commit[ID_SIZE];		/* the last good one */
 };
 
 static int stop_status;			/* written by stop, read by main */
 static char stop_reason[512];		/* "": all is done, or a signal */
+static int failures;			/* so many in a row, over all runs */
 static struct attempt *unfinished;	/* the attempt that is at work */
 
 static enum next
@@ -2677,7 +2799,7 @@ attempt_next(struct run *r, const struct attempt *a)
 	case SUCCESS:
 	case CAPPED:
 	case OUT_OF_TIME:
-		r->failures = 0;
+		failures = 0;
 		COPY(r->commit, a->commit);
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
@@ -2694,8 +2816,8 @@ attempt_next(struct run *r, const struct attempt *a)
 		attempt_put_back(a);
 		if (a->fault[0] != '\0')
 			return stop(1, a->fault);
-		return ++r->failures < FAILURES ? NEXT_ITERATION :
-		    stop(EXIT_FAILURES, "two failures in a row");
+		return ++failures < FAILURES ? NEXT_ITERATION :
+		    stop(EXIT_FAILURES, text("%d failures in a row", failures));
 	default:
 		attempt_put_back(a);
 		return stop(128 + stop_signal, "");
@@ -2746,10 +2868,9 @@ attempt(struct run *r, int iteration, int number)
 	claude_call(&a);
 	tree_settle();
 	message = claude_message(&a);
-	COPY(a.commit, tree_commit(message, a.outcome <= OUT_OF_TIME));
+	COPY(a.commit, tree_commit(message, a.outcome <= OUT_OF_TIME,
+	    &a.changes));
 	free(message);
-	if (a.commit[0] != '\0')
-		a.changes = tree_changes(tree_start, a.commit);
 	a.protected_touched = opt.protect.n == 0 ? -1 : git_paths(ARGV("diff",
 	    "--quiet", repo.base, a.commit[0] != '\0' ? a.commit : tree_start,
 	    "--")) != 0;
@@ -2774,10 +2895,11 @@ iteration(struct run *r, int m)
 
 	COPY(tree_branch, text("%s-run-%d-iteration-%d", opt.prefix, r->id, m));
 	COPY(tree_start, r->commit);
-	git("switch", "-q", "-c", tree_branch);
 	for (k = 1; next == ATTEMPT_AGAIN; k++) {
 		if (stopping())
 			return stop(128 + stop_signal, "");
+		if (k == 1)
+			git("switch", "-q", "-c", tree_branch);
 		COPY(show.what, text("run %d/%ld iteration %d/%ld", r->id,
 		    opt.runs, m, opt.iterations));
 		next = attempt(r, m, k);
@@ -2789,7 +2911,7 @@ iteration(struct run *r, int m)
 static enum next
 run(int id)
 {
-	struct run r = { 0, 0, 0, "" };
+	struct run r = { 0, 0, "" };
 	enum next next = NEXT_ITERATION;
 	int m, enough, stopped;
 
@@ -2817,19 +2939,23 @@ run(int id)
 static void
 experiment_leave(void)
 {
+	struct attempt *a = unfinished;
 	char *message;
 
 	leaving = 1;
-	if (unfinished != NULL) {	/* die came in the middle of it */
+	unfinished = NULL;
+	scratch_reset(0);
+	if (a != NULL) {		/* die came in the middle of it */
+		a->outcome = INTERRUPTED;
 		tree_settle();
-		message = claude_message(unfinished);
-		COPY(unfinished->commit, tree_commit(message, 0));
-		attempt_put_back(unfinished);
-		unfinished = NULL;
+		message = claude_message(a);
+		COPY(a->commit, tree_commit(message, 0, &a->changes));
+		attempt_put_back(a);
 		free(message);
 	}
 	tree_home();
-	scratch_reset(0);
+	if (a != NULL)
+		ledger_row(a, 0);
 	leaving = 0;
 }
 
@@ -2858,7 +2984,14 @@ output_make(void)
 static void
 experiment_start(void)
 {
+	const char *claude[] = { repo.claude, "--version", NULL };
+	char version[NAME_SIZE];
 	int i;
+
+	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S))
+		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
+	COPY(version, fd_line(git_out));
+	tree_note_users();
 
 	for (i = 0; i < TREE_KEPT; i++)
 		tree_kept[i].content = file_text(tree_file(tree_kept[i].name),
@@ -2869,7 +3002,7 @@ experiment_start(void)
 	words_set(&agent_vars, "TMPDIR", scratch);
 	atexit(experiment_leave);
 	output_make();
-	settings_write();
+	settings_write(version);
 	file_append(experiment_file("iterations"), ledger_header, NULL);
 	git("update-ref", text(REFS "%s/baseline", opt.prefix), repo.base);
 	index_copy(tree_file("index"), tree_index());
@@ -3254,7 +3387,7 @@ check_repository(void)
 		if (access(tree_file(*name), F_OK) == 0)
 			die(EXIT_USAGE, "%s: exists: finish or abort what git "
 			    "is at there", tree_file(*name));
-	if (!tree_clean())
+	if (!tree_clean("--untracked-files=normal"))
 		die(EXIT_USAGE, "%s: expected no uncommitted changes, but git "
 		    "status says \"%s\": commit or stash them", top,
 		    fd_line(git_out));
