@@ -137,7 +137,7 @@ enum {
 	ID_SIZE = 72,			/* a commit id, SHA-256 as well */
 	NAME_SIZE = 256,		/* a branch name, a JSON path */
 	TEXT_SIZE = 8192,		/* claude's summary, cut there */
-	JSON_DEPTH = 64,		/* deeper nesting is a broken line */
+	JSON_DEPTH = 64,		/* deeper values are passed over */
 	PREFIX_MAX = 150		/* it becomes part of file names */
 };
 
@@ -834,7 +834,25 @@ json_key(struct json *j, int c, size_t used)
 	for (s = key; (s = strchr(s, '/')) != NULL;)
 		*s = '?';
 	if (used + strlen(key) + 2 < sizeof j->path)
-		sprintf(j->path + used, "%s%s", used > 0 ? "/" : "", key);
+		sprintf(j->path + used, "%s%s", used > 0 ? "/" : "",
+		    key[0] != '\0' ? key : "?");
+	return 0;
+}
+
+/* json_skip: what is too deep to be of interest; its brackets only pair. */
+static int
+json_skip(struct json *j)
+{
+	long open = 1;
+	int c;
+
+	while (open > 0) {
+		c = json_next(j);
+		if (c == EOF || c == '\n' ||
+		    (c == '"' && json_string(j, j->text, sizeof j->text) != 0))
+			return -1;
+		open += (c == '{' || c == '[') - (c == '}' || c == ']');
+	}
 	return 0;
 }
 
@@ -852,7 +870,7 @@ json_value(struct json *j, int c, int depth)
 		return 0;
 	}
 	if (depth == JSON_DEPTH)
-		return -1;
+		return json_skip(j);
 	if ((c = json_next(j)) == end)
 		return 0;
 	for (;; c = json_next(j)) {
@@ -1685,6 +1703,7 @@ enum { TREE_KEPT = sizeof tree_kept / sizeof *tree_kept };
 static struct words tree_users;		/* the user's ignored paths */
 static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
 static char tree_start[ID_SIZE];	/* the commit that it began with */
+static char tree_squashed[ID_SIZE];	/* claude's commits, not on branch */
 static int tree_touched;		/* the user's branch was left */
 
 static const char *
@@ -1913,11 +1932,14 @@ tree_head(void)
 		warn("claude moved %s to %s: moved back", user, line[1]);
 		git("update-ref", user, repo.home_commit);
 	}
+	tree_squashed[0] = '\0';
 	if (strcmp(head, tree_start) != 0 &&	/* amended, say: squashed */
-	    git_try("merge-base", "--is-ancestor", tree_start, head) != 0)
+	    git_try("merge-base", "--is-ancestor", tree_start, head) != 0) {
+		COPY(tree_squashed, head);
 		COPY(line[0], tree_start);
-	else if (strcmp(line[2], tree_ref()) == 0)
+	} else if (strcmp(line[2], tree_ref()) == 0) {
 		return;
+	}
 	git("update-ref", "--no-deref", tree_ref(), head);
 	git("symbolic-ref", "HEAD", tree_ref());
 }
@@ -2781,13 +2803,34 @@ limit_reset(void)
 	return t > 0 ? text(", which resets at %s", utc((time_t)t)) : "";
 }
 
-/* attempt_put_back: keep what it left out of sight; the tree as before. */
+/* attempt_keep: commits of an attempt, reachable but out of sight. */
+static void
+attempt_keep(const struct attempt *a, const char *rest, const char *commit)
+{
+	if (commit[0] != '\0')
+		git("update-ref", text(REFS "%s/run-%d/iteration-%d/attempt-%d"
+		    "%s", opt.prefix, a->run, a->iteration, a->number, rest),
+		    commit);
+}
+
+/* attempt_commit: what it left, as a commit if there is anything. */
+static void
+attempt_commit(struct attempt *a)
+{
+	char *message = claude_message(a);
+
+	tree_settle();
+	COPY(a->commit, tree_commit(message, a->outcome <= OUT_OF_TIME,
+	    &a->changes));
+	attempt_keep(a, "-rewritten", tree_squashed);
+	free(message);
+}
+
+/* attempt_put_back: keep what it left; the tree is as before. */
 static void
 attempt_put_back(const struct attempt *a)
 {
-	if (a->commit[0] != '\0')
-		git("update-ref", text(REFS "%s/run-%d/iteration-%d/attempt-%d",
-		    opt.prefix, a->run, a->iteration, a->number), a->commit);
+	attempt_keep(a, "", a->commit);
 	tree_restore(tree_branch, tree_start);
 }
 
@@ -2852,7 +2895,6 @@ attempt(struct run *r, int iteration, int number)
 	double left = opt.timeout - r->charged;
 	struct attempt a;
 	enum next next;
-	char *message;
 	int finished;
 
 	memset(&a, 0, sizeof a);
@@ -2866,11 +2908,7 @@ attempt(struct run *r, int iteration, int number)
 	unfinished = &a;
 	index_copy(tree_index(), tree_file("index"));
 	claude_call(&a);
-	tree_settle();
-	message = claude_message(&a);
-	COPY(a.commit, tree_commit(message, a.outcome <= OUT_OF_TIME,
-	    &a.changes));
-	free(message);
+	attempt_commit(&a);
 	a.protected_touched = opt.protect.n == 0 ? -1 : git_paths(ARGV("diff",
 	    "--quiet", repo.base, a.commit[0] != '\0' ? a.commit : tree_start,
 	    "--")) != 0;
@@ -2940,18 +2978,14 @@ static void
 experiment_leave(void)
 {
 	struct attempt *a = unfinished;
-	char *message;
 
 	leaving = 1;
 	unfinished = NULL;
 	scratch_reset(0);
 	if (a != NULL) {		/* die came in the middle of it */
 		a->outcome = INTERRUPTED;
-		tree_settle();
-		message = claude_message(a);
-		COPY(a->commit, tree_commit(message, 0, &a->changes));
+		attempt_commit(a);
 		attempt_put_back(a);
-		free(message);
 	}
 	tree_home();
 	if (a != NULL)

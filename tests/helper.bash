@@ -46,15 +46,14 @@ quick() {
 # no_survivors: nothing that this test's ccre started is alive, not even for
 # a moment; zombies that nobody reaps are not alive.
 no_survivors() {
-	local pid found=0
-	for pid in /proc/[0-9]*; do
-		if tr '\0' '\n' 2>/dev/null < "$pid/environ" |
-		    grep -qxF "CC_TEST_ID=$BATS_TEST_TMPDIR" &&
-		    ! grep -q '^State:.*[ZX]' "$pid/status" 2>/dev/null; then
-			echo "survived: $(tr '\0' ' ' < "$pid/cmdline")"
-			kill -KILL "${pid#/proc/}"
-			found=1
-		fi
+	local environ pid found=0
+	# shellcheck disable=SC2013 # these names have no blanks
+	for environ in $(grep -lszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ); do
+		pid=${environ#/proc/} pid=${pid%/environ}
+		grep -q '^State:.*[RSDTt] (' "/proc/$pid/status" 2>/dev/null || continue
+		echo "survived: $(tr '\0' ' ' < "/proc/$pid/cmdline")"
+		kill -KILL "$pid"
+		found=1
 	done
 	return $found
 }
