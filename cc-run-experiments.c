@@ -85,6 +85,7 @@ enum {
 	ENOUGH_S = 60,			/* less is left: the run has ended */
 	LINGER_S = 30,			/* silence after the result: ended */
 	GRACE_S = 5,			/* between TERM and KILL */
+	SWEEP_S = 10,			/* longest hunt for what is left */
 	TICK_TERMINAL_S = 1,		/* redraw of the status line */
 	TICK_S = 10,			/* look at a call without a terminal */
 	FAILURES = 2			/* so many in a row stop it all */
@@ -657,12 +658,15 @@ file_append(const char *name, const char *header, const char *const *fields)
 	char *data = NULL;
 	size_t size;
 	off_t before;
+	struct stat st;
 	FILE *row = open_memstream(&data, &size);
 	int error, fd = openat(output_fd, name, O_WRONLY | O_APPEND | O_CREAT |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 
 	if (row == NULL || fd < 0)
 		die(1, "cannot open %s:", name);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		die(1, "%s is not a file of its own any more", name);
 	if ((before = fd_size(fd)) == 0)
 		fprintf(row, "%s\n", header);
 	if (fields != NULL)
@@ -1312,6 +1316,8 @@ process_stat(pid_t pid, long *parent, unsigned long long *born)
 	return state;
 }
 
+static unsigned long process_reaped;	/* orphans that came and went */
+
 /*
  * process_ours: is pid a live leftover?  Zombies of our own are reaped.  What
  * is older than we are is our caller's, also when it is our child.
@@ -1329,9 +1335,12 @@ process_ours(pid_t pid, pid_t leader)
 	state = process_stat(pid, &parent, &born);
 	process_stat(getpid(), &ours_parent, &ours_born);
 	ours = parent == (long)getpid() && born >= ours_born;
-	if (state == 'Z' || state == 'X') {
-		if (ours && pid != leader)
-			waitpid(pid, NULL, WNOHANG);
+	if (state == 'X' || (state == 'Z' && !ours))
+		return 0;
+	if (state == 'Z') {		/* its other threads may live on */
+		if (pid == leader || waitpid(pid, NULL, WNOHANG) == 0)
+			return pid != leader;
+		process_reaped++;
 		return 0;
 	}
 	sprintf(path, "/proc/%ld/environ", (long)pid);
@@ -1365,7 +1374,8 @@ process_end_one(pid_t pid, pid_t leader)
 
 /*
  * process_sweep: kill what the leader (ended, not yet reaped) left behind:
- * our children, since we are the subreaper, and whoever carries the mark.
+ * our children, since we are the subreaper, and whoever carries the mark,
+ * until a look finds none and none has come and gone meanwhile.
  * Returns how many there were, or -1 where /proc does not tell.
  */
 static int
@@ -1373,30 +1383,34 @@ process_sweep(pid_t leader)
 {
 	DIR *proc = access("/proc/self/environ", R_OK) == 0 ?
 	    opendir("/proc") : NULL;
-	int count = 0, found = 1;
+	double start = monotonic();
+	unsigned long reaped;
+	int count = 0, again = 1;
 	struct dirent *d;
 	pid_t pid;
 
-	while (proc != NULL && found > 0)
-		for (found = 0, rewinddir(proc); (d = readdir(proc)) != NULL;) {
+	while (proc != NULL && again && monotonic() - start < SWEEP_S) {
+		reaped = process_reaped;
+		for (again = 0, rewinddir(proc); (d = readdir(proc)) != NULL;) {
 			pid = (pid_t)strtol(d->d_name, NULL, 10);
 			if (pid <= 1 || pid == getpid() || pid == leader ||
 			    !process_ours(pid, leader))
 				continue;
 			count++;
-			if (process_end_one(pid, leader) == 0 && found >= 0)
-				found = 1;
-			else
-				found = -1;
+			again = process_end_one(pid, leader) == 0;
 		}
+		again |= process_reaped != reaped;
+	}
+	if (again && proc != NULL)
+		warn("processes that claude or a benchmark left go on");
 	if (proc != NULL)
 		closedir(proc);
 	return proc == NULL ? -1 : count;
 }
 
 struct watch {				/* what is known of a child's output */
-	double start, grown;
-	off_t size;
+	double start, grown, out_grown;
+	off_t size, out_size;
 	int asked;			/* finished() said no to this much */
 };
 
@@ -1404,18 +1418,22 @@ struct watch {				/* what is known of a child's output */
 static enum why
 process_verdict(const struct process *p, struct watch *w, double now)
 {
-	off_t size = fd_size(p->out) + fd_size(p->err);
+	off_t out = fd_size(p->out), size = out + fd_size(p->err);
 
-	if (size != w->size) {
-		w->size = size;
+	if (size != w->size)
 		w->grown = now;
+	if (out != w->out_size) {
+		w->out_grown = now;
 		w->asked = 0;
 	}
+	w->size = size;
+	w->out_size = out;
 	if (p->agent && stop_signal != 0)
 		return BY_SIGNAL;
 	if (now - w->start >= p->limit)
 		return BY_LIMIT;
-	if (p->finished != NULL && !w->asked && now - w->grown >= LINGER_S) {
+	if (p->finished != NULL && !w->asked &&
+	    now - w->out_grown >= LINGER_S) {
 		w->asked = 1;
 		if (p->finished())
 			return BY_LINGERING;
@@ -1435,8 +1453,9 @@ process_nap(const struct process *p, const struct watch *w, double now,
 		wake = p->limit - (now - w->start);
 		if (p->idle > 0 && p->idle - silent < wake)
 			wake = p->idle - silent;
-		if (p->finished != NULL && !w->asked && LINGER_S - silent < wake)
-			wake = LINGER_S - silent;
+		if (p->finished != NULL && !w->asked &&
+		    LINGER_S - (now - w->out_grown) < wake)
+			wake = LINGER_S - (now - w->out_grown);
 		if ((p->idle > 0 || p->finished != NULL) && wake > TICK_S)
 			wake = TICK_S;
 		if (show.on && p->agent && wake > TICK_TERMINAL_S)
@@ -1456,7 +1475,7 @@ process_wait(const struct process *p, pid_t pid, struct ended *e)
 	double now, until = 0;		/* the end of its grace, once it has */
 
 	memset(&w, 0, sizeof w);
-	w.start = w.grown = now = monotonic();
+	w.start = w.grown = w.out_grown = now = monotonic();
 	for (e->why = BY_ITSELF; !process_over(pid); now = monotonic()) {
 		if (e->why == BY_ITSELF &&
 		    (e->why = process_verdict(p, &w, now)) != BY_ITSELF) {
@@ -1597,10 +1616,10 @@ environments(void)
 /* program_run: a command of ours, its output in git_out and git_err. */
 static int
 program_run(const char *path, const char *const *argv,
-    const struct words *vars, double limit)
+    const struct words *vars, double limit, int agent)
 {
 	struct process p = { path, argv, vars, NULL, git_out, git_err, limit,
-	    0, 0, NULL };
+	    0, agent, NULL };
 	struct ended e;
 
 	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0 ||
@@ -1618,7 +1637,7 @@ program_run(const char *path, const char *const *argv,
 static int
 git_run(const char *const *argv)
 {
-	return program_run(repo.git, argv, &git_vars, GIT_TIMEOUT_S);
+	return program_run(repo.git, argv, &git_vars, GIT_TIMEOUT_S, 0);
 }
 
 /* git_fail: die with the command, its status and what it said. */
@@ -1912,25 +1931,53 @@ tree_restore(const char *branch, const char *commit)
 	    git_said("status", "--porcelain", "-uno"));
 }
 
+/* tree_unclaim: nothing that an agent made is where our branch is to be. */
+static void
+tree_unclaim(void)
+{
+	git_try("update-ref", "--no-deref", "-d", tree_ref());
+	for (;;) {			/* branches below its name */
+		git("for-each-ref", "--count=1", "--format=%(refname)",
+		    text("%s/", tree_ref()));
+		if (fd_size(git_out) == 0)
+			return;
+		git("update-ref", "--no-deref", "-d", fd_line(git_out));
+	}
+}
+
+/* tree_take: our branch is at commit, and HEAD on it. */
+static void
+tree_take(const char *commit)
+{
+	if (git_try("update-ref", "--no-deref", tree_ref(), commit) != 0) {
+		tree_unclaim();
+		git("update-ref", "--no-deref", tree_ref(), commit);
+	}
+	git("symbolic-ref", "HEAD", tree_ref());
+}
+
 /* tree_head: HEAD is the iteration's branch, which holds claude's commits. */
 static void
 tree_head(void)
 {
 	const char *user = repo.home[0] != '\0' ? repo.home : "HEAD";
+	const char *const look[] = { "git", "rev-parse", "HEAD", user,
+	    "--symbolic-full-name", "HEAD", NULL };
 	char line[3][PATH_MAX], *head = line[0];
+	int status = git_run(look);
 
-	if (git_try("rev-parse", "HEAD", user, "--symbolic-full-name",
-	    "HEAD") != 0) {		/* a branch was deleted: as before */
-		git("update-ref", "--no-deref", tree_ref(), tree_start);
-		git("symbolic-ref", "HEAD", tree_ref());
-		if (repo.home[0] != '\0')
-			git("update-ref", user, repo.home_commit);
-		git("rev-parse", "HEAD", user, "--symbolic-full-name", "HEAD");
+	if (status != 0 && repo.home[0] != '\0') {	/* was it deleted? */
+		git("update-ref", "--no-deref", user, repo.home_commit);
+		status = git_run(look);
+	}
+	if (status != 0) {		/* HEAD has no commit */
+		tree_take(tree_start);
+		git_must(look);
 	}
 	git_lines(line, 3);
 	if (repo.home[0] != '\0' && strcmp(line[1], repo.home_commit) != 0) {
 		warn("claude moved %s to %s: moved back", user, line[1]);
-		git("update-ref", user, repo.home_commit);
+		git("update-ref", "--no-deref", user, repo.home_commit);
 	}
 	tree_squashed[0] = '\0';
 	if (strcmp(head, tree_start) != 0 &&	/* amended, say: squashed */
@@ -1940,8 +1987,17 @@ tree_head(void)
 	} else if (strcmp(line[2], tree_ref()) == 0) {
 		return;
 	}
-	git("update-ref", "--no-deref", tree_ref(), head);
-	git("symbolic-ref", "HEAD", tree_ref());
+	tree_take(head);
+}
+
+/* tree_begin: a new branch for an iteration, where HEAD is. */
+static void
+tree_begin(void)
+{
+	if (git_try("switch", "-q", "-c", tree_branch) == 0)
+		return;
+	tree_unclaim();			/* an earlier agent was there first */
+	git("switch", "-q", "-c", tree_branch);
 }
 
 /* tree_unnest: repositories that were made inside become plain files. */
@@ -2060,10 +2116,13 @@ tree_home(void)
 		return;
 	tree_touched = 0;		/* also when git fails here, and dies */
 	tree_settle();
-	if (repo.home[0] != '\0')
+	git("update-ref", "--no-deref", text(REFS "%s/baseline", opt.prefix),
+	    repo.base);
+	if (repo.home[0] != '\0') {
+		git("update-ref", "--no-deref", repo.home, repo.home_commit);
 		git("checkout", "-q", "--force", "--ignore-other-worktrees",
 		    repo.home + strlen("refs/heads/"), "--");
-	else
+	} else
 		git("checkout", "-q", "--force", "--detach", repo.home_commit);
 	tree_sweep();
 	index_copy(tree_index(), tree_file("index"));
@@ -2110,6 +2169,8 @@ result_name(int run, int iteration, const char *rest)
 	    rest);
 }
 
+enum { LOG = O_RDWR | O_CREAT | O_EXCL | O_APPEND };
+
 /* result_log: such a file, for a child to write and for us to read. */
 static int
 result_log(int run, int iteration, const char *rest, int how)
@@ -2119,14 +2180,14 @@ result_log(int run, int iteration, const char *rest, int how)
 
 	if (plan_only)
 		return -1;
-	fd = openat(output_fd, name, how | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-	    O_CLOEXEC, 0600);
+	if (how == LOG)			/* never through a planted link */
+		unlinkat(output_fd, name, 0);
+	fd = openat(output_fd, name, how | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0600);
 	if (fd < 0)
 		die(1, "cannot open %s/%s:", repo.output, name);
 	return fd;
 }
-
-enum { LOG = O_RDWR | O_TRUNC | O_APPEND };
 
 /* claude_words: the command line, less the prompt, which is its stdin. */
 static const char *const *
@@ -2350,32 +2411,40 @@ samples_add(struct samples *s, double us)
 	s->us[s->n++] = us;
 }
 
-/* runtime_parse: "runtime: 12.5ms" in a line as us; -1 none, -2 malformed. */
+/* runtime_next: the next sample that a log tells, as us; -1 none, -2 bad. */
 static double
-runtime_parse(const char *line)
+runtime_next(FILE *in)
 {
+	static const char word[] = "runtime:";
 	static const char *const units[] = { "ns", "us", "ms", "s" };
 	static const double each[] = { 1e-3, 1, 1e3, 1e6 };
-	const char *s = strstr(line, "runtime:");
-	char *end;
-	double n;
-	int i;
+	char rest[64], *end;
+	size_t n = 0;
+	double value;
+	int i, c;
 
-	if (s == NULL)
-		return -1;
-	s += strlen("runtime:");
-	s += strspn(s, " \t");
-	if (!isdigit((unsigned char)*s))
-		return -1;
-	n = strtod(s, &end);
-	if (strspn(s, "0123456789.") < (size_t)(end - s))
-		return -2;		/* 0x10, 1e999 */
-	end += strspn(end, " ");
-	for (i = 0; i < 4; i++)
-		if (begins(end, units[i]) &&
-		    !isalnum((unsigned char)end[strlen(units[i])]))
-			return n * each[i];
-	return -2;
+	while ((c = getc_unlocked(in)) != EOF) {
+		n = c == word[n] ? n + 1 : c == word[0];
+		if (word[n] != '\0')
+			continue;
+		n = 0;
+		while ((c = getc_unlocked(in)) == ' ' || c == '\t')
+			;
+		ungetc(c, in);
+		if (!isdigit(c))		/* prose */
+			continue;
+		line_read(in, rest, sizeof rest);
+		value = strtod(rest, &end);
+		if (strspn(rest, "0123456789.") < (size_t)(end - rest))
+			return -2;		/* 0x10, 1e5 */
+		end += strspn(end, " ");
+		for (i = 0; i < 4; i++)
+			if (begins(end, units[i]) && value * each[i] < 1e15 &&
+			    !isalnum((unsigned char)end[strlen(units[i])]))
+				return value * each[i];
+		return -2;
+	}
+	return -1;
 }
 
 /* benchmark_run: one command, into its log; 0, -1 failed, 1 interrupted. */
@@ -2401,7 +2470,6 @@ static int
 benchmark_samples(const char *command, int log, struct samples *s)
 {
 	double seconds = 0, us;
-	char line[4096];
 	size_t before;
 	off_t start;
 	int i, result, bad = 0;
@@ -2415,12 +2483,10 @@ benchmark_samples(const char *command, int log, struct samples *s)
 		if (plan_only)
 			continue;
 		in = fd_stream(log, start);
-		while (line_read(in, line, sizeof line))
-			if ((us = runtime_parse(line)) >= 0)
-				samples_add(s, us);
-			else
-				bad |= us == -2;
+		while ((us = runtime_next(in)) >= 0)
+			samples_add(s, us);
 		fclose(in);
+		bad = us == -2;
 		if (s->n == before)
 			samples_add(s, seconds * 1e6);
 	}
@@ -2618,7 +2684,7 @@ settings_write(const char *version)
 	setting(to, "plugin_directory", opt.no_plugin ? "" : plugin_dir);
 	setting(to, "plugin_commit", !opt.no_plugin && program_run(repo.git,
 	    ARGV("-C", plugin_dir, "describe", "--always", "--dirty",
-	    "--abbrev=40", "--exclude=*"), &agent_vars, GIT_TIMEOUT_S) == 0 ?
+	    "--abbrev=40", "--exclude=*"), &agent_vars, GIT_TIMEOUT_S, 0) == 0 ?
 	    fd_line(git_out) : "");
 	setting(to, "claude_path", repo.claude);
 	setting(to, "claude_version", version);
@@ -2763,8 +2829,10 @@ ledger_table(void)
 			continue;
 		printf("  git -C ");
 		quote(stdout, top);
-		printf(" diff --stat %.12s %s-run-%d-iteration-%d\n",
-		    repo.base, opt.prefix, run, all[run].at);
+		printf(" diff --stat %.12s ", repo.base);
+		quote(stdout, text("%s-run-%d-iteration-%d", opt.prefix, run,
+		    all[run].at));
+		putchar('\n');
 	}
 	free(all);
 }
@@ -2937,7 +3005,7 @@ iteration(struct run *r, int m)
 		if (stopping())
 			return stop(128 + stop_signal, "");
 		if (k == 1)
-			git("switch", "-q", "-c", tree_branch);
+			tree_begin();
 		COPY(show.what, text("run %d/%ld iteration %d/%ld", r->id,
 		    opt.runs, m, opt.iterations));
 		next = attempt(r, m, k);
@@ -3022,7 +3090,8 @@ experiment_start(void)
 	char version[NAME_SIZE];
 	int i;
 
-	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S))
+	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S,
+	    1) != 0 && !stopping())
 		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
 	COPY(version, fd_line(git_out));
 	tree_note_users();
@@ -3092,7 +3161,7 @@ plan(void)
 		    a.iteration++) {
 			COPY(tree_branch, text("%s-run-%d-iteration-%d",
 			    opt.prefix, a.run, a.iteration));
-			git("switch", "-q", "-c", tree_branch);
+			tree_begin();
 			claude_call(&a);
 			git("add", "-A");
 			message = claude_message(&a);
