@@ -139,7 +139,8 @@ enum {
 	NAME_SIZE = 256,		/* a branch name, a JSON path */
 	TEXT_SIZE = 8192,		/* claude's summary, cut there */
 	JSON_DEPTH = 64,		/* deeper values are passed over */
-	PREFIX_MAX = 150		/* it becomes part of file names */
+	PREFIX_MAX = 150,		/* it becomes part of file names */
+	FDS = 4096			/* descriptors that a caller may leave */
 };
 
 struct words {				/* a command line, an environment */
@@ -249,13 +250,16 @@ message(const char *kind, const char *format, va_list args)
 {
 	int error = errno;
 	size_t len = strlen(format);
+	char line[4096], *s;
 
 	show_clear();
-	fputs(kind, stderr);
-	vfprintf(stderr, format, args);
-	if (len > 0 && format[len - 1] == ':')
-		fprintf(stderr, " %s", strerror(error));
-	fputc('\n', stderr);
+	vsnprintf(line, sizeof line, format, args);
+	for (s = line; *s != '\0'; s++)		/* one line, whatever is in it */
+		if (iscntrl((unsigned char)*s))
+			*s = '?';
+	fprintf(stderr, "%s%s%s%s\n", kind, line, len > 0 &&
+	    format[len - 1] == ':' ? " " : "", len > 0 &&
+	    format[len - 1] == ':' ? strerror(error) : "");
 }
 
 static void
@@ -538,18 +542,23 @@ file_text(const char *path, size_t *size)
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 	char *content = NULL;
-	ssize_t got = 0;
+	ssize_t got = 1;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		for (*size = 0; ; *size += (size_t)got) {
-			content = resize(content, *size + 4097);
-			if ((got = read(fd, content + *size, 4096)) <= 0)
-				break;
-		}
-	if (content != NULL)
-		content[*size] = '\0';
-	if (fd >= 0)
+	*size = 0;
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
+		errno = EINVAL;
+		return NULL;
+	}
+	for (; got > 0; *size += (size_t)got) {
+		content = resize(content, *size + 4097);
+		if ((got = read(fd, content + *size, 4096)) < 0)
+			die(1, "cannot read %s:", path);
+	}
+	content[*size] = '\0';
+	close(fd);
 	return content;
 }
 
@@ -1326,14 +1335,16 @@ static int
 process_ours(pid_t pid, pid_t leader)
 {
 	char path[64], *line = NULL, state;
-	unsigned long long born = 0, ours_born = 0;
-	long parent = 0, ours_parent;
+	static unsigned long long ours_born;
+	unsigned long long born = 0;
+	long parent = 0;
 	size_t size = 0;
 	int ours;
 	FILE *in;
 
 	state = process_stat(pid, &parent, &born);
-	process_stat(getpid(), &ours_parent, &ours_born);
+	if (ours_born == 0)
+		process_stat(getpid(), &(long){ 0 }, &ours_born);
 	ours = parent == (long)getpid() && born >= ours_born;
 	if (state == 'X' || (state == 'Z' && !ours))
 		return 0;
@@ -1358,12 +1369,12 @@ process_ours(pid_t pid, pid_t leader)
 static int
 process_end_one(pid_t pid, pid_t leader)
 {
-	static const struct timespec moment = { 0, 5000000 };
+	static const struct timespec moment = { 0, 200000 };
 	int tries;
 
 	process_kill(pid, SIGKILL);
 	for (tries = 0; process_ours(pid, leader); tries++) {
-		if (tries == 200) {
+		if (tries == 5000) {
 			warn("process %ld cannot be killed", (long)pid);
 			return -1;
 		}
@@ -1802,12 +1813,24 @@ tree_hide_output(void)
 		warn("cannot write %s/.gitignore:", repo.output);
 }
 
+/* tree_content: of a guarded file; NULL: there is none, or no readable one. */
+static char *
+tree_content(const char *name, size_t *size)
+{
+	char *content = file_text(tree_file(name), size);
+
+	if (content == NULL && errno != ENOENT && errno != ENOTDIR &&
+	    errno != EINVAL && errno != EACCES && errno != ELOOP)
+		die(1, "cannot read %s:", tree_file(name));
+	return content;
+}
+
 /* tree_guard: a file of the repository is as it was at the start. */
 static void
 tree_guard(const char *name, const char *content, size_t size)
 {
 	size_t now = 0;
-	char *found = file_text(tree_file(name), &now);
+	char *found = tree_content(name, &now);
 	int fd, same = found == NULL || content == NULL ? found == content :
 	    now == size && memcmp(found, content, size) == 0;
 
@@ -1818,6 +1841,7 @@ tree_guard(const char *name, const char *content, size_t size)
 	tree_visit(AT_FDCWD, tree_file(name), 1);
 	if (content == NULL)
 		return;
+	mkdir(tree_file("info/"), 0777);	/* it may be gone as a whole */
 	fd = open(tree_file(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 	    0666);
 	if (fd < 0 || fd_write(fd, content, size) != 0 || close(fd) != 0)
@@ -1913,20 +1937,22 @@ tree_sweep(void)
 static void
 tree_restore(const char *branch, const char *commit)
 {
+	char id[ID_SIZE + NAME_SIZE];
 	int tries;
 
+	COPY(id, text("%s^0", commit));	/* a branch may be named like an id */
 	for (tries = 0; tries < 2; tries++) {
 		if (branch[0] != '\0')
 			git_try("checkout", "-q", "--force",
-			    "--ignore-other-worktrees", "-B", branch, commit);
+			    "--ignore-other-worktrees", "-B", branch, id, "--");
 		else
-			git_try("checkout", "-q", "--force", "--detach",
-			    commit);
+			git_try("checkout", "-q", "--force", "--detach", id,
+			    "--");
 		if (tree_sweep() == 0 && (plan_only || tree_clean("-uno")))
 			return;
 		tree_visit(AT_FDCWD, top, 0);	/* chmod 000, say */
 	}
-	git("checkout", "-q", "--force", commit, "--");
+	git("checkout", "-q", "--force", id, "--");
 	die(1, "%s cannot be put back: git status says \"%s\"", top,
 	    git_said("status", "--porcelain", "-uno"));
 }
@@ -1956,6 +1982,14 @@ tree_take(const char *commit)
 	git("symbolic-ref", "HEAD", tree_ref());
 }
 
+/* tree_grew: is commit the start, or does it build on it? */
+static int
+tree_grew(const char *commit)
+{
+	return strcmp(commit, tree_start) == 0 ||
+	    git_try("merge-base", "--is-ancestor", tree_start, commit) == 0;
+}
+
 /* tree_head: HEAD is the iteration's branch, which holds claude's commits. */
 static void
 tree_head(void)
@@ -1980,12 +2014,19 @@ tree_head(void)
 		git("update-ref", "--no-deref", user, repo.home_commit);
 	}
 	tree_squashed[0] = '\0';
-	if (strcmp(head, tree_start) != 0 &&	/* amended, say: squashed */
-	    git_try("merge-base", "--is-ancestor", tree_start, head) != 0) {
+	if (!tree_grew(head)) {		/* amended, say: squashed */
 		COPY(tree_squashed, head);
 		COPY(line[0], tree_start);
 	} else if (strcmp(line[2], tree_ref()) == 0) {
 		return;
+	}
+	if (strcmp(line[2], tree_ref()) != 0 && git_try("rev-parse", "-q",
+	    "--verify", tree_ref()) == 0) {	/* commits, then elsewhere */
+		COPY(line[1], fd_line(git_out));
+		if (strcmp(head, tree_start) == 0 && tree_grew(line[1]))
+			COPY(line[0], line[1]);
+		else if (tree_squashed[0] == '\0')
+			COPY(tree_squashed, line[1]);
 	}
 	tree_take(head);
 }
@@ -1994,10 +2035,13 @@ tree_head(void)
 static void
 tree_begin(void)
 {
-	if (git_try("switch", "-q", "-c", tree_branch) == 0)
+	char id[ID_SIZE + 8];
+
+	COPY(id, text("%s^0", tree_start));
+	if (git_try("switch", "-q", "-c", tree_branch, id) == 0)
 		return;
 	tree_unclaim();			/* an earlier agent was there first */
-	git("switch", "-q", "-c", tree_branch);
+	git("switch", "-q", "-c", tree_branch, id);
 }
 
 /* tree_unnest: repositories that were made inside become plain files. */
@@ -2055,7 +2099,7 @@ tree_changes(void)
 	FILE *in;
 
 	git("diff-index", "--cached", "-z", "--numstat", "--no-renames",
-	    tree_start);
+	    tree_start, "--");
 	in = fd_stream(git_out, 0);
 	while ((len = getdelim(&line, &size, '\0', in)) > 4) {
 		if (sscanf(line, "%ld\t%ld\t", &added, &removed) != 2)
@@ -2123,7 +2167,8 @@ tree_home(void)
 		git("checkout", "-q", "--force", "--ignore-other-worktrees",
 		    repo.home + strlen("refs/heads/"), "--");
 	} else
-		git("checkout", "-q", "--force", "--detach", repo.home_commit);
+		git("checkout", "-q", "--force", "--detach",
+		    text("%s^0", repo.home_commit), "--");
 	tree_sweep();
 	index_copy(tree_index(), tree_file("index"));
 	unlink(tree_index());
@@ -2876,8 +2921,8 @@ static void
 attempt_keep(const struct attempt *a, const char *rest, const char *commit)
 {
 	if (commit[0] != '\0')
-		git("update-ref", text(REFS "%s/run-%d/iteration-%d/attempt-%d"
-		    "%s", opt.prefix, a->run, a->iteration, a->number, rest),
+		git("update-ref", "--no-deref", text(REFS
+		    "%s/run-%d/iteration-%d/attempt-%d%s", opt.prefix, a->run, a->iteration, a->number, rest),
 		    commit);
 }
 
@@ -3056,7 +3101,7 @@ experiment_leave(void)
 		attempt_put_back(a);
 	}
 	tree_home();
-	if (a != NULL)
+	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
 		ledger_row(a, 0);
 	leaving = 0;
 }
@@ -3097,8 +3142,9 @@ experiment_start(void)
 	tree_note_users();
 
 	for (i = 0; i < TREE_KEPT; i++)
-		tree_kept[i].content = file_text(tree_file(tree_kept[i].name),
-		    &tree_kept[i].size);
+		if ((tree_kept[i].content = tree_content(tree_kept[i].name,
+		    &tree_kept[i].size)) == NULL && errno == EACCES)
+			die(1, "cannot read %s:", tree_file(tree_kept[i].name));
 	COPY(scratch, temporary());
 	if (mkdtemp(scratch) == NULL)
 		die(1, "cannot make a directory %s:", scratch);
@@ -3107,7 +3153,8 @@ experiment_start(void)
 	output_make();
 	settings_write(version);
 	file_append(experiment_file("iterations"), ledger_header, NULL);
-	git("update-ref", text(REFS "%s/baseline", opt.prefix), repo.base);
+	git("update-ref", "--no-deref", text(REFS "%s/baseline", opt.prefix),
+	    repo.base);
 	index_copy(tree_file("index"), tree_index());
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
 	tree_touched = 1;
@@ -3472,11 +3519,12 @@ check_repository(void)
 	char line[3][PATH_MAX];
 	const char *const *name;
 
-	if (git_try("-C", opt.directory, "rev-parse", "--path-format=absolute",
+	if (opt.directory[0] == '\0' ||
+	    git_try("-C", opt.directory, "rev-parse", "--path-format=absolute",
 	    "--show-toplevel", "--git-dir", "--git-common-dir") != 0 ||
 	    git_lines(line, 3) != 3)
-		die(EXIT_USAGE, "%s: expected a directory in the work tree of "
-		    "a git repository (git 2.31 or newer): %s", opt.directory,
+		die(EXIT_USAGE, "directory \"%s\": expected one in the work tree"
+		    " of a git repository (git 2.31 or newer): %s", opt.directory,
 		    fd_line(git_err));
 	COPY(top, line[0]);
 	COPY(repo.dir, line[1]);
@@ -3494,6 +3542,26 @@ check_repository(void)
 		die(EXIT_USAGE, "%s: expected no uncommitted changes, but git "
 		    "status says \"%s\": commit or stash them", top,
 		    fd_line(git_out));
+}
+
+/* check_hidden: nothing that git is told not to look at can get lost. */
+static void
+check_hidden(void)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *in;
+
+	git("ls-files", "-z", "-v");
+	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 2;)
+		if (islower((unsigned char)line[0]) ||
+		    (line[0] == 'S' && access(line + 2, F_OK) == 0))
+			die(EXIT_USAGE, "%s: expected no file whose "
+			    "uncommitted changes git is told to overlook: git "
+			    "update-index --no-assume-unchanged "
+			    "--no-skip-worktree", line + 2);
+	fclose(in);
+	free(line);
 }
 
 /* check_output_tree: is the output inside the work tree, and harmless? */
@@ -3527,7 +3595,8 @@ check_prefix(void)
 
 	if ((!isalnum((unsigned char)opt.prefix[0]) && opt.prefix[0] != '_') ||
 	    strlen(opt.prefix) > PREFIX_MAX || git_try("check-ref-format",
-	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) != 0)
+	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) != 0 ||
+	    git_try("check-ref-format", text(REFS "%s/x", opt.prefix)) != 0)
 		die(EXIT_USAGE, "prefix \"%s\": expected part of a branch name,"
 		    " of at most %d characters, that begins with a letter, "
 		    "digit or underscore", opt.prefix, PREFIX_MAX);
@@ -3541,6 +3610,7 @@ check_prefix(void)
 	}
 	git("for-each-ref", "--count=1", "--format=%(refname)",
 	    text("refs/heads/%s-run-*", opt.prefix),
+	    text("refs/heads/%s-run-*/**", opt.prefix),
 	    text(REFS "%s/", opt.prefix));
 	if (fd_size(git_out) > 0)
 		die(EXIT_USAGE, "prefix %s: %s exists: choose another prefix",
@@ -3621,6 +3691,7 @@ checks(void)
 	check_plugin();
 	check_output();
 	check_repository();
+	check_hidden();
 	check_output_tree();
 	check_baseline();
 	check_prefix();
@@ -3640,6 +3711,8 @@ main(int argc, char **argv)
 		;			/* no file of ours becomes 0, 1 or 2 */
 	if (fd > 2)
 		close(fd);
+	for (fd = 3; fd < FDS; fd++)	/* and none of our caller's a child's */
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	signals_block();
 	options_read(argc, argv);
 	show.on = isatty(STDERR_FILENO) && !opt.quiet && term != NULL &&
