@@ -580,7 +580,8 @@ tree_visit(int at, const char *name, int removing)
 		if (removing)
 			unlinkat(at, name, 0);
 		else if (S_ISREG(st.st_mode) && !(st.st_mode & S_IRUSR))
-			fchmodat(at, name, (st.st_mode & 07777) | S_IRUSR, 0);
+			fchmodat(at, name, (st.st_mode & 07777) | S_IRUSR |
+			    S_IWUSR, 0);
 		return;
 	}
 	if ((st.st_mode & S_IRWXU) != S_IRWXU)
@@ -1753,11 +1754,13 @@ tree_file(const char *name)
 	return text("%s/%s", shared ? repo.common : repo.dir, name);
 }
 
+static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
+
 /* tree_index: our own index. */
 static const char *
 tree_index(void)
 {
-	return tree_file("cc-run-experiments.index");
+	return text("%s/index", private_dir);
 }
 
 /*
@@ -1860,6 +1863,10 @@ tree_settle(void)
 	for (name = tree_leftovers; *name != NULL; name++)
 		tree_visit(AT_FDCWD, tree_file(*name), 1);
 	tree_visit(AT_FDCWD, tree_file(text("%s.lock", tree_ref())), 1);
+	if (repo.home[0] != '\0')
+		tree_visit(AT_FDCWD, tree_file(text("%s.lock", repo.home)), 1);
+	if (chdir(top) != 0)		/* it may be another one by now */
+		die(1, "%s: cannot be entered any more:", top);
 	for (i = 0; i < TREE_KEPT; i++)
 		tree_guard(tree_kept[i].name, tree_kept[i].content,
 		    tree_kept[i].size);
@@ -1877,7 +1884,7 @@ index_copy(const char *from, const char *to)
 	ssize_t n;
 	int in, out, bad;
 
-	unlink(beside);
+	tree_visit(AT_FDCWD, beside, 1);
 	in = open(from, O_RDONLY | O_CLOEXEC);
 	if (in < 0 || fstat(in, &st) != 0 || (out = open(beside, O_WRONLY |
 	    O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 0777)) < 0)
@@ -1889,6 +1896,8 @@ index_copy(const char *from, const char *to)
 	times[0].tv_sec = times[1].tv_sec = st.st_mtime;
 	bad = n != 0 || futimens(out, times) != 0;
 	close(in);
+	if (stat(to, &st) == 0 && !S_ISREG(st.st_mode))
+		tree_visit(AT_FDCWD, to, 1);	/* an agent's directory */
 	if (close(out) != 0 || bad || rename(beside, to) != 0)
 		die(1, "cannot write %s:", to);
 }
@@ -1961,6 +1970,7 @@ tree_restore(const char *branch, const char *commit)
 static void
 tree_unclaim(void)
 {
+	tree_visit(AT_FDCWD, tree_file(text("%s.lock", tree_ref())), 1);
 	git_try("update-ref", "--no-deref", "-d", tree_ref());
 	for (;;) {			/* branches below its name */
 		git("for-each-ref", "--count=1", "--format=%(refname)",
@@ -2071,7 +2081,7 @@ tree_add(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 8; tries++) {
+	for (tries = 0; tries < 64; tries++) {
 		if (git_try("add", "-A") == 0 && fd_size(git_err) == 0)
 			return 0;
 		tree_visit(AT_FDCWD, top, 0);
@@ -2162,16 +2172,11 @@ tree_home(void)
 	tree_settle();
 	git("update-ref", "--no-deref", text(REFS "%s/baseline", opt.prefix),
 	    repo.base);
-	if (repo.home[0] != '\0') {
+	if (repo.home[0] != '\0')
 		git("update-ref", "--no-deref", repo.home, repo.home_commit);
-		git("checkout", "-q", "--force", "--ignore-other-worktrees",
-		    repo.home + strlen("refs/heads/"), "--");
-	} else
-		git("checkout", "-q", "--force", "--detach",
-		    text("%s^0", repo.home_commit), "--");
-	tree_sweep();
+	tree_restore(repo.home[0] != '\0' ? repo.home + strlen("refs/heads/") :
+	    "", repo.home_commit);
 	index_copy(tree_index(), tree_file("index"));
-	unlink(tree_index());
 }
 
 /* ---- claude: its command, its prompt, and why an attempt ended ---------- */
@@ -2190,20 +2195,17 @@ struct attempt {
 	char said[256];			/* the first line of its stderr */
 };
 
-static char scratch[PATH_MAX];		/* TMPDIR of agents, in $TMPDIR */
 static int transcript_fd = -1;		/* of the call, to read it again */
 
-/* scratch_reset: what agents and benchmarks litter is gone; 0: for good. */
+/* scratch_reset: what agents and benchmarks left in their TMPDIR is gone. */
 static void
-scratch_reset(int again)
+scratch_reset(void)
 {
-	if (scratch[0] == '\0' || plan_only)
+	if (private_dir[0] == '\0' || plan_only)
 		return;
-	tree_visit(AT_FDCWD, scratch, 1);
-	if (!again)
-		scratch[0] = '\0';
-	else if (mkdir(scratch, 0700) != 0)
-		die(1, "cannot make the directory %s:", scratch);
+	tree_visit(AT_FDCWD, text("%s/tmp", private_dir), 1);
+	if (mkdir(text("%s/tmp", private_dir), 0700) != 0)
+		die(1, "cannot make the directory %s/tmp:", private_dir);
 }
 
 /* result_name: a file of one point of the experiment. */
@@ -2400,7 +2402,7 @@ claude_call(struct attempt *a)
 	if ((errno = process_run(&p, &a->ended)) != 0)
 		die(process_no(), "cannot execute %s:", repo.claude);
 	free(prompt);
-	scratch_reset(1);
+	scratch_reset();
 	if (plan_only)
 		return;
 	transcript_read(transcript_fd);
@@ -2503,7 +2505,7 @@ benchmark_run(const char *command, int log, double *seconds)
 
 	if ((errno = process_run(&p, &e)) != 0)
 		die(process_no(), "cannot execute %s:", p.path);
-	scratch_reset(1);
+	scratch_reset();
 	*seconds = e.seconds;
 	if (e.why == BY_SIGNAL)
 		return 1;
@@ -3094,7 +3096,6 @@ experiment_leave(void)
 
 	leaving = 1;
 	unfinished = NULL;
-	scratch_reset(0);
 	if (a != NULL) {		/* die came in the middle of it */
 		a->outcome = INTERRUPTED;
 		attempt_commit(a);
@@ -3103,6 +3104,9 @@ experiment_leave(void)
 	tree_home();
 	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
 		ledger_row(a, 0);
+	if (private_dir[0] != '\0')
+		tree_visit(AT_FDCWD, private_dir, 1);
+	private_dir[0] = '\0';
 	leaving = 0;
 }
 
@@ -3145,11 +3149,12 @@ experiment_start(void)
 		if ((tree_kept[i].content = tree_content(tree_kept[i].name,
 		    &tree_kept[i].size)) == NULL && errno == EACCES)
 			die(1, "cannot read %s:", tree_file(tree_kept[i].name));
-	COPY(scratch, temporary());
-	if (mkdtemp(scratch) == NULL)
-		die(1, "cannot make a directory %s:", scratch);
-	words_set(&agent_vars, "TMPDIR", scratch);
+	COPY(private_dir, temporary());
+	if (mkdtemp(private_dir) == NULL)
+		die(1, "cannot make a directory %s:", private_dir);
 	atexit(experiment_leave);
+	scratch_reset();
+	words_set(&agent_vars, "TMPDIR", text("%s/tmp", private_dir));
 	output_make();
 	settings_write(version);
 	file_append(experiment_file("iterations"), ledger_header, NULL);

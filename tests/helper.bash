@@ -96,6 +96,6 @@ house_is_clean() {
 	[ "$(git -C "$PROJECT" symbolic-ref HEAD)" = refs/heads/main ]
 	[ "$(git -C "$PROJECT" rev-parse main)" = "$BASE" ]
 	[ -z "$(git -C "$PROJECT" status --porcelain)" ]
-	[ ! -e "$PROJECT/.git/cc-run-experiments.index" ]
+	[ -z "$(find "$PROJECT/.git" -name "cc-run-experiments*" ! -path "*/refs/*" ! -path "*/logs/*")" ]
 	[ -z "$(ls -A "$TMPDIR")" ]
 }

@@ -1,0 +1,1685 @@
+# shellcheck disable=SC2013,SC2016,SC2164 # scenes are expanded by claude; bats ends at a failed cd
+# What an agent can do to a repository, and what the user finds there
+# afterwards: design.md sections 3 (third point) and 6.
+#
+# Most tests name faults: scripts that claude plays. Each is played twice, in
+# one experiment: its work is committed, then kept and put back.
+
+load helper
+
+LEFT=$BATS_TEST_TMPDIR/left		# copies of what claude left, by call
+COMPARE=$BATS_TEST_TMPDIR/compare	# a repository of ours to compare with
+COMPLAINTS=$BATS_TEST_TMPDIR/complaints	# of claude about how it found things
+ACTED=$BATS_TEST_TMPDIR/acted		# by what claude planted
+KEPT=$BATS_TEST_TMPDIR/kept		# commits that must be in what was kept
+HOUSE=$BATS_TEST_TMPDIR/house		# how the user's directory was
+ATTEMPTS=refs/cc-run-experiments/exp/run-1
+export LEFT COMPLAINTS ACTED KEPT SCENE BASE
+
+# no_survivors: as in helper.bash, with one process instead of three for each
+# process of the machine.
+no_survivors() {
+	local file found=0
+	for file in $(grep -lzxF "CC_TEST_ID=$BATS_TEST_TMPDIR" \
+	    /proc/[0-9]*/environ 2>/dev/null); do
+		grep -q '^State:.*[ZX]' "${file%environ}status" 2>/dev/null &&
+		    continue
+		[ -e "$file" ] || continue
+		echo "survived: $(tr '\0' ' ' < "${file%environ}cmdline")"
+		file=${file%/environ}
+		kill -KILL "${file#/proc/}"
+		found=1
+	done
+	return $found
+}
+
+# fault NAME < SCRIPT: something that claude does, in the project, with set -e;
+# it knows $call, $branch, and may use keep (a copy, made at the end otherwise)
+# and kept COMMIT (must be reachable from what is kept of this call).
+faults=0
+fault() {
+	faults=$((faults + 1))
+	{
+		echo "fault=\"$1\""
+		cat
+	} > "$SCENE/fault-$faults"
+	[ -e "$SCENE/play" ] || play
+	echo "number=$faults; . '$SCENE/play'; result false success Done." |
+	    scene "worked-$faults"
+	scene "failed-$faults" <<-END
+		number=$faults; . '$SCENE/play'
+		result true success 'Overloaded.' ',"api_error_status":529,"terminal_reason":"api_error"'
+		exit 1
+	END
+	scene "limited-$faults" <<-END
+		number=$faults; . '$SCENE/play'
+		result true success 'Limit.' ',"api_error_status":429,"terminal_reason":"api_error"'
+		exit 1
+	END
+}
+
+# play: what is common to all scenes: claude looks around, then does it.
+play() {
+	mkdir -p "$LEFT"
+	scene play <<-'END'
+		init
+		export AGENT=1
+		complain() { echo "call $call ($fault): $*" >> "$COMPLAINTS"; }
+		keep() { cp -a . "$LEFT/$call"; }
+		kept() { echo "$call $(git rev-parse "$1")" >> "$KEPT"; }
+		fault='before it'
+		branch=exp-run-1-iteration-$call
+		found=$(git status --porcelain=v2 --branch 2>&1 | grep -v '^# branch.oid')
+		[ "$found" = "# branch.head $branch" ] || complain "git status says $found"
+		for found in MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD BISECT_LOG \
+		    rebase-merge rebase-apply sequencer index.lock HEAD.lock \
+		    config.lock packed-refs.lock; do
+			[ ! -e ".git/$found" ] || complain "there is $found"
+		done
+		if [ -e "$SCENE/bits" ]; then
+			found=$(git ls-files -v | grep -v '^H ')
+			[ -z "$found" ] || complain "bits are set: $found"
+		fi
+		set -e
+		. "$SCENE/fault-$number" >&2
+		set +e
+		[ -e "$LEFT/$call" ] || keep
+	END
+}
+
+# any_status: claude does not look at what git status says.
+any_status() {
+	sed -i 's/found=.*branch.oid.*/found="# branch.head $branch"/' "$SCENE/play"
+}
+
+# house: every file and directory of the user's, the index and the settings.
+house() {
+	(
+		cd "$PROJECT"
+		find . -path ./.git -prune -o -type f -perm -u+x -printf 'x %P\n' \
+		    -o -printf '%y %P %l\n' | sort
+		find . -path ./.git -prune -o -type f -print0 | sort -z |
+		    xargs -0 cksum
+		git ls-files -s -v
+		for file in config config.worktree info/attributes info/exclude \
+		    info/grafts; do
+			[ ! -e ".git/$file" ] || cksum ".git/$file"
+		done
+	)
+}
+
+before() {
+	house > "$HOUSE"
+}
+
+# as_before: nothing of the user's has changed.
+as_before() {
+	diff "$HOUSE" <(house)
+	house_is_clean
+}
+
+no_complaints() {
+	[ ! -e "$COMPLAINTS" ] || { cat "$COMPLAINTS"; return 1; }
+	[ ! -e "$ACTED" ] || { cat "$ACTED"; return 1; }
+}
+
+# left: the id of the tree that claude left at each call, "CALL ID", by the
+# judgement of a repository of ours; a repository in it is plain files there.
+left() {
+	(
+		cd "$LEFT"
+		find . -name .git -prune -exec rm -rf {} +
+		rm -rf "$COMPARE"
+		git init -q --bare "$COMPARE"
+		git --git-dir="$COMPARE" --work-tree=. add -A 2>/dev/null
+		tree=$(git --git-dir="$COMPARE" write-tree)
+		git --git-dir="$COMPARE" ls-tree "$tree" |
+		    sed -n 's/.* tree \([0-9a-f]*\)	/\1 /p' |
+		    awk '{ print $2, $1 }'
+	)
+}
+
+# holds CALL REF: that commit is the tree that claude left at that call. A put
+# back attempt that left nothing has no ref.
+holds() {
+	local want is
+	want=$(awk -v call="$1" '$1 == call { print $2 }' "$BATS_TEST_TMPDIR/trees")
+	is=$(awk -v ref="$2" '$1 == ref { print $2 }' "$BATS_TEST_TMPDIR/refs")
+	[ -n "$want" ] || want=4b825dc642cb6eb9a060e54bf8d69288fbee4904	# no file
+	if [ -z "$is" ] && [[ $2 = "$ATTEMPTS"/* ]]; then
+		is=$(awk -v ref="refs/heads/exp-run-1-iteration-$1" \
+		    '$1 == ref { print $2 }' "$BATS_TEST_TMPDIR/refs")
+	fi
+	[ "$want" = "$is" ] || {
+		echo "call $1 ($(sed -n "1s/fault=//p" "$SCENE/fault-$((($1 + 1) / 2))")): $2 is not what claude left (<):"
+		diff <(git --git-dir="$COMPARE" ls-tree -r "$want") \
+		    <(git -C "$PROJECT" ls-tree -r "$2")
+		return 1
+	}
+}
+
+# ends_well COMMIT WHAT: a runner's commit with one parent.
+ends_well() {
+	[ "$(git -C "$PROJECT" log --no-walk --format='%s %p.' "$1" |
+	    sed 's/ [0-9a-f]*\.$/ one parent/')" = "exp: run 1, $2 one parent" ] || {
+		git -C "$PROJECT" log -1 "$1"
+		return 1
+	}
+}
+
+# accounted: each call's work is where it belongs; the odd calls succeeded.
+accounted() {
+	local call ref where
+	left > "$BATS_TEST_TMPDIR/trees"
+	git -C "$PROJECT" for-each-ref --format='%(refname) %(tree)' \
+	    > "$BATS_TEST_TMPDIR/refs"
+	for ((call = 1; call <= 2 * faults; call += 2)); do
+		holds "$call" "refs/heads/exp-run-1-iteration-$call"
+		holds $((call + 1)) "$ATTEMPTS/iteration-$((call + 1))/attempt-1"
+		ends_well "refs/heads/exp-run-1-iteration-$call" \
+		    "iteration $call: success"
+	done
+	[ -e "$KEPT" ] || return 0
+	while read -r call where; do
+		ref=refs/heads/exp-run-1-iteration-$call
+		[ $((call % 2)) = 1 ] ||
+		    ref=$ATTEMPTS/iteration-$call/attempt-1
+		git -C "$PROJECT" merge-base --is-ancestor "$where" "$ref" || {
+			echo "$ref does not have claude's commit $where"
+			return 1
+		}
+	done < "$KEPT"
+}
+
+# worst [COMMAND]: every fault is played twice. Its work is committed, then
+# kept and put back (the last one by a rate limit, which ends it all); each
+# time claude finds a clean tree on its own branch; in the end the house is
+# clean, and all work is accounted for.
+worst() {
+	local i want='' plays=''
+	for ((i = 1; i <= faults; i++)); do
+		plays="$plays $SCENE/worked-$i $SCENE/failed-$i"
+		want="${want}success,failure,"
+	done
+	[ -e "$HOUSE" ] || before
+	REHEARSAL="${plays%failed-*}limited-$faults" \
+	    run ${1+"$1"} experiment -r 1 -i $((2 * faults))
+	echo "$output"
+	no_complaints
+	[ "$(ledger outcome | tr '\n' ,)" = "${want%failure,}rate limit," ] ||
+	    { cat "$OUT"/*.err; return 1; }
+	[ "$status" = 75 ]
+	accounted
+	as_before
+}
+
+# once STATUS [COMMAND]: one iteration, in which claude succeeds.
+once() {
+	local want=$1
+	shift
+	[ -e "$HOUSE" ] || before
+	REHEARSAL=$SCENE/worked-1 run "$@" experiment -r 1 -i 1
+	echo "$output"
+	[ "$status" = "$want" ] || { cat "$OUT"/*.err; return 1; }
+	no_complaints
+}
+
+# twice: the same, then an iteration that a rate limit ends and puts back.
+twice() {
+	[ -e "$HOUSE" ] || before
+	REHEARSAL="$SCENE/worked-1 $SCENE/limited-1" run experiment -r 1 -i 2 "$@"
+	echo "$output"
+	[ "$status" = 75 ] || { cat "$OUT"/*.err; return 1; }
+	no_complaints
+}
+
+# unprivileged COMMAND...: root without capabilities, who owns all here and to
+# whom file modes apply as to any user. (A second user id could not enter the
+# test's directory.)
+unprivileged() {
+	if [ "$(id -u)" = 0 ]; then
+		export -f ccre experiment
+		export CCRE
+		setpriv --inh-caps=-all --bounding-set=-all bash -c '"$@"' - "$@"
+	else
+		"$@"
+	fi
+}
+
+needs_modes() {
+	touch "$BATS_TEST_TMPDIR/unreadable"
+	chmod 000 "$BATS_TEST_TMPDIR/unreadable"
+	run unprivileged cat "$BATS_TEST_TMPDIR/unreadable"
+	[[ $output = *"Permission denied"* ]] ||
+	    skip "no user here to whom file modes apply"
+}
+
+# commit MESSAGE: all of the project, as the new baseline.
+commit() {
+	git -C "$PROJECT" add -A
+	git -C "$PROJECT" commit -qm "$1"
+	BASE=$(git -C "$PROJECT" rev-parse HEAD)
+}
+
+# history: the baseline gets a parent (tag old) and a branch "other" that is at
+# odds with it.
+history() {
+	git -C "$PROJECT" tag old
+	git -C "$PROJECT" checkout -q -b other
+	echo 'print("good bye")' > "$PROJECT/main.py"
+	echo other > "$PROJECT/other.txt"
+	commit 'on the other branch'
+	git -C "$PROJECT" checkout -q main
+	echo 'print("hello, world")' > "$PROJECT/main.py"
+	commit 'second commit'
+}
+
+# ---- commits, branches and HEAD ---------------------------------------------
+
+@test "claude may commit its work itself, in part or whole, or leave nothing" {
+	fault 'commits a part' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+		echo "$call" > "more-$call.txt"
+	END
+	fault 'commits everything' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+	END
+	fault 'leaves nothing' <<-'END'
+		:
+	END
+	fault 'commits nothing' <<-'END'
+		git commit -q --allow-empty -m nothing
+		kept HEAD
+	END
+	worst
+	git -C "$PROJECT" diff --quiet exp-run-1-iteration-3~1 exp-run-1-iteration-3
+	[ -z "$(git -C "$PROJECT" for-each-ref $ATTEMPTS/iteration-6)" ]
+}
+
+@test "claude may rewrite the commits that it started from" {
+	history
+	fault 'amends the start' <<-'END'
+		echo "$call" >> main.py
+		git commit -q --amend -am amended
+	END
+	fault 'resets to an earlier commit' <<-'END'
+		git reset -q --hard old
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'resets its branch alone' <<-'END'
+		git reset -q --soft old
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'resets to another branch' <<-'END'
+		git reset -q --hard other
+		echo "$call" > "new-$call.txt"
+	END
+	worst
+}
+
+@test "claude may leave its branch" {
+	fault "commits on the user's branch" <<-'END'
+		git checkout -q main
+		echo "$call" >> main.py
+		git commit -qam 'on main'
+		[ "$call" -gt 1 ] || kept HEAD
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'makes a branch' <<-'END'
+		git checkout -q -b "elsewhere-$call"
+		echo "$call" >> main.py
+		git commit -qam elsewhere
+		kept HEAD
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'detaches HEAD' <<-'END'
+		git checkout -q --detach
+		echo "$call" >> main.py
+		git commit -qam detached
+		kept HEAD
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'begins an orphan branch' <<-'END'
+		git checkout -q --orphan "orphan-$call"
+		git rm -rfq .
+		echo "$call" > "new-$call.txt"
+		git add -A
+		git commit -qm orphaned
+	END
+	fault 'has an unborn branch' <<-'END'
+		git checkout -q --orphan "unborn-$call"
+		git rm -rfq .
+		echo "$call" > "new-$call.txt"
+	END
+	fault "renames its branch to the user's" <<-'END'
+		echo "$call" >> main.py
+		git add -A
+		git commit -qm mine
+		kept HEAD
+		git branch -q -M main
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'points HEAD elsewhere' <<-'END'
+		echo "$call" > "new-$call.txt"
+		git symbolic-ref HEAD refs/nowhere
+	END
+	worst
+}
+
+@test "claude may delete, rename and move branches" {
+	fault 'deletes its branch' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+		git checkout -q --detach
+		git branch -q -D "$branch"
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'renames its branch' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+		git branch -m "better-$call"
+	END
+	fault "deletes the user's branch" <<-'END'
+		echo "$call" >> main.py
+		git branch -q -D main
+	END
+	fault "moves the user's branch" <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+		git branch -f main HEAD
+		git pack-refs --all
+	END
+	fault "makes its branch stand for the user's" <<-'END'
+		echo "$call" >> main.py
+		git symbolic-ref "refs/heads/$branch" refs/heads/main
+		git commit -qam 'through a link'
+		echo "$call" > "new-$call.txt"
+	END
+	fault "has the branches checked out elsewhere" <<-'END'
+		echo "$call" >> main.py
+		git worktree add -q -f "../worktree-$call" main
+		git worktree add -q -f "../worktree-of-$call" "$branch"
+	END
+	worst
+}
+
+@test "claude may commit and then delete the user's branch" {
+	fault "deletes the user's branch" <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+		git branch -q -D main
+	END
+	worst
+}
+
+@test "claude may rename its branch to one below its own name" {
+	fault 'renames its branch' <<-'END'
+		echo "$call" >> main.py
+		git branch -m "$branch/fix"
+		git commit -qam mine
+	END
+	worst
+}
+
+@test "the baseline is pinned again when claude deletes all refs" {
+	fault 'deletes every ref' <<-'END'
+		echo "$call" >> main.py
+		git for-each-ref --format='delete %(refname)' | git update-ref --stdin
+	END
+	once 0
+	[ "$(git -C "$PROJECT" rev-parse refs/cc-run-experiments/exp/baseline)" = "$BASE" ]
+	as_before
+}
+
+@test "claude may make the branch of the next iteration" {
+	fault 'makes the next branch' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		git branch -f "exp-run-1-iteration-$((call + 1))"
+	END
+	worst
+}
+
+@test "claude may make the branch of the next iteration stand for the user's" {
+	fault 'links the next branch' <<-'END'
+		echo "$call" >> main.py
+		git symbolic-ref "refs/heads/exp-run-1-iteration-$((call + 1))" refs/heads/main
+	END
+	worst
+}
+
+@test "claude may make the user's branch stand for its own" {
+	fault "links the user's branch" <<-'END'
+		echo "$call" >> main.py
+		git symbolic-ref refs/heads/main "refs/heads/$branch"
+	END
+	worst
+	run ! git -C "$PROJECT" symbolic-ref -q refs/heads/main
+}
+
+@test "claude may make the ref of its attempt stand for the user's branch" {
+	fault 'links the ref' <<-'END'
+		echo "$call" >> main.py
+		git symbolic-ref "refs/cc-run-experiments/exp/run-1/iteration-$call/attempt-1" refs/heads/main
+	END
+	worst
+}
+
+@test "a branch named like the baseline's id does not stand in for it" {
+	fault 'names a branch' <<-'END'
+		[ ! -e one.txt ] || complain 'run 2 begins with the work of run 1'
+		echo one > one.txt
+		git add one.txt
+		git commit -qm one
+		git update-ref "refs/heads/$(git rev-parse main)" HEAD
+	END
+	any_status
+	before
+	REHEARSAL=$SCENE/worked-1 run -0 experiment -r 2 -i 1
+	no_complaints
+	[ "$(git -C "$PROJECT" rev-parse exp-run-2-iteration-1~2)" = "$BASE" ]
+	as_before
+}
+
+@test "files named like a commit confuse nobody" {
+	fault 'makes them' <<-'END'
+		for name in HEAD main "$branch" "$(git rev-parse HEAD)" "$(git rev-parse main)" \
+		    "exp-run-1-iteration-$((call + 1))"; do
+			echo "$call" > "$name"
+		done
+	END
+	worst
+}
+
+# ---- nothing that an attempt left is lost ------------------------------------
+
+@test "commits that claude left on its branch are kept when HEAD is elsewhere" {
+	fault 'detaches HEAD' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam 'left behind'
+		[ "$call" = 1 ] || kept HEAD
+		git checkout -q --detach HEAD~1
+		echo "$call" > "new-$call.txt"
+	END
+	worst
+}
+
+@test "what claude stashed stays in the stash" {
+	fault 'stashes' <<-'END'
+		echo "stashed $call" >> main.py
+		git stash -q
+		echo "$call" > "new-$call.txt"
+	END
+	worst
+	[ "$(git -C "$PROJECT" stash list | wc -l)" = 2 ]
+	git -C "$PROJECT" show 'stash@{0}:main.py' | grep -qx 'stashed 2'
+}
+
+# ---- commands left half done --------------------------------------------------
+
+@test "claude may leave commands half done" {
+	history
+	git -C "$PROJECT" format-patch -q -1 -o "$BATS_TEST_TMPDIR" other
+	fault 'leaves a merge with conflicts' <<-'END'
+		echo "$call" > main.py
+		git commit -qam mine
+		kept HEAD
+		! git merge -q other
+		grep -q '<<<<<<<' main.py
+	END
+	fault 'leaves a rebase' <<-'END'
+		echo "$call" > main.py
+		git commit -qam mine
+		! git rebase -q other
+		[ -d .git/rebase-merge ]
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'leaves a git am' <<-'END'
+		git checkout -q old -- main.py
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+		! git am -q "$SCENE/../0001-on-the-other-branch.patch"
+		[ -d .git/rebase-apply ]
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'leaves a cherry-pick of several' <<-'END'
+		echo "$call" > main.py
+		git commit -qam mine
+		kept HEAD
+		! git cherry-pick other main
+		[ -e .git/CHERRY_PICK_HEAD ]
+		[ -d .git/sequencer ]
+	END
+	fault 'leaves a revert' <<-'END'
+		echo "$call" > main.py
+		git commit -qam mine
+		kept HEAD
+		! git revert --no-edit main
+		[ -e .git/REVERT_HEAD ]
+	END
+	fault 'leaves a bisection' <<-'END'
+		echo "$call" > "new-$call.txt"
+		git add -A
+		git commit -qm mine
+		git bisect start HEAD old
+		[ -e .git/BISECT_LOG ]
+		echo "$call" > "newer-$call.txt"
+	END
+	worst
+}
+
+# ---- repositories inside ------------------------------------------------------
+
+@test "a repository that claude made inside becomes plain files" {
+	git init -q "$BATS_TEST_TMPDIR/library"
+	git -C "$BATS_TEST_TMPDIR/library" commit -q --allow-empty -m library
+	fault 'makes one with a commit' <<-'END'
+		git init -q "with-$call"
+		echo "$call" > "with-$call/file"
+		git -C "with-$call" add -A
+		git -C "with-$call" commit -qm nested
+	END
+	fault 'makes one without a commit' <<-'END'
+		mkdir "without-$call"
+		git init -q "without-$call/deep"
+		echo "$call" > "without-$call/deep/file"
+	END
+	fault 'makes one in one in one' <<-'END'
+		for d in "a-$call" "a-$call/b" "a-$call/b/c"; do
+			git init -q "$d"
+			echo "$call" > "$d/file"
+		done
+		git -C "a-$call/b" add file
+		git -C "a-$call/b" commit -qm nested
+	END
+	fault 'makes an empty one' <<-'END'
+		echo "$call" > "new-$call.txt"
+		git init -q "empty-$call"
+	END
+	fault 'commits a link to one' <<-'END'
+		git init -q "linked-$call"
+		echo "$call" > "linked-$call/file"
+		git -C "linked-$call" add -A
+		git -C "linked-$call" commit -qm nested
+		git add -A 2>/dev/null
+		git commit -qm "with a link"
+		git ls-files -s | grep -q '^160000'
+	END
+	fault 'adds a submodule' <<-'END'
+		git -c protocol.file.allow=always submodule --quiet add "$SCENE/../library" "sub-$call"
+		echo "$call" > "sub-$call/file"
+	END
+	fault 'adds a linked worktree' <<-'END'
+		git worktree add -q -b "tree-$call" "tree-$call"
+		echo "$call" > "tree-$call/file"
+	END
+	worst
+}
+
+@test "repositories nested twelve deep become plain files" {
+	fault 'makes them' <<-'END'
+		d=top-$call
+		for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+			git init -q "$d"
+			echo "$call" > "$d/file"
+			d=$d/level-$i
+		done
+	END
+	worst
+}
+
+@test "the user's ignored repository inside is not touched when claude nests another" {
+	echo 'vendor/' >> "$PROJECT/.gitignore"
+	commit 'ignore vendor'
+	git init -q "$PROJECT/vendor"
+	echo precious > "$PROJECT/vendor/file"
+	git -C "$PROJECT/vendor" add -A
+	git -C "$PROJECT/vendor" commit -qm precious
+	fault 'makes another' <<-'END'
+		git init -q "nested-$call"
+		echo "$call" > "nested-$call/file"
+		[ -d vendor/.git ]
+	END
+	worst
+	git -C "$PROJECT/vendor" fsck --strict
+	[ -z "$(git -C "$PROJECT/vendor" status --porcelain)" ]
+}
+
+# ---- files of all kinds -------------------------------------------------------
+
+@test "files that claude made unreadable are kept" {
+	needs_modes
+	fault 'makes a file unreadable' <<-'END'
+		chmod u+w main.py
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+		keep
+		chmod 000 main.py "new-$call.txt"
+	END
+	fault 'makes a directory unreadable' <<-'END'
+		echo "$call" >> bench/run.sh
+		mkdir "dir-$call"
+		echo "$call" > "dir-$call/file"
+		keep
+		chmod 000 bench "dir-$call"
+	END
+	fault 'makes a directory unwritable' <<-'END'
+		mkdir -p "dir-$call/deep"
+		echo "$call" > "dir-$call/deep/file"
+		keep
+		chmod 555 "dir-$call/deep" "dir-$call"
+	END
+	worst unprivileged
+}
+
+@test "the user's branch comes back when claude left a directory unwritable" {
+	needs_modes
+	fault 'makes it unwritable' <<-'END'
+		echo "$call" > bench/new.txt
+		echo "$call" >> bench/run.sh
+		keep
+		chmod -R a-w bench
+	END
+	once 0 unprivileged
+	as_before
+}
+
+@test "the user's ignored files are not committed when .gitignore is unreadable" {
+	needs_modes
+	echo precious > "$PROJECT/precious.o"
+	fault 'makes .gitignore unreadable' <<-'END'
+		echo "$call" >> main.py
+		keep
+		chmod 000 .gitignore
+	END
+	worst unprivileged
+}
+
+@test "claude may replace a file by another kind of file" {
+	fault 'by a directory' <<-'END'
+		rm -rf main.py
+		mkdir main.py
+		echo "$call" > "main.py/file-$call"
+	END
+	fault 'by a link' <<-'END'
+		rm -rf main.py
+		ln -s "../nowhere-$call" main.py
+	END
+	fault 'a directory by a file' <<-'END'
+		rm -rf bench
+		echo "$call" > bench
+	END
+	fault 'a directory by a link out of here' <<-'END'
+		mkdir "../outside-$call"
+		echo outside > "../outside-$call/run.sh"
+		rm -rf bench
+		ln -s "../outside-$call" bench
+	END
+	fault 'modes' <<-'END'
+		if [ -x .gitignore ]; then chmod -x .gitignore; else chmod +x .gitignore; fi
+	END
+	worst
+	[ "$(cat outside-*/run.sh)" = "outside
+outside" ]
+}
+
+@test "a FIFO in place of a committed file does not stop the work" {
+	fault 'replaces a file' <<-'END'
+		echo "$call" > "new-$call.txt"
+		keep
+		rm main.py
+		mkfifo main.py
+	END
+	worst
+}
+
+@test "file names of any bytes are kept" {
+	fault 'gives odd names' <<-'END'
+		nl='
+		'
+		echo "$call" > "new${nl}line $call"
+		echo "$call" > "quote\"'\\$call"
+		echo "$call" > "$(printf '\377\200')$call"
+		echo "$call" > "-rf$call"
+		echo "$call" > ":(exclude)*$call"
+		mkdir -p "$(printf 'tab\t')$call" " "
+		echo "$call" > "$(printf 'tab\t')$call/*?[a]"
+		echo "$call" > " /$call"
+	END
+	fault 'nests repositories of odd names' <<-'END'
+		nl='
+		'
+		for d in "new${nl}line-$call" "-q$call" ":(top)$call" "$(printf '\377')-$call"; do
+			git init -q -- "$d"
+			echo "$call" > "$d/file"
+		done
+	END
+	worst
+}
+
+@test "a file name that git refuses does not take the other files along" {
+	fault 'gives such a name' <<-'END'
+		echo "$call" > "new-$call.txt"
+		echo "$call" >> main.py
+		keep
+		echo "$call" > 'git~1'
+	END
+	worst
+}
+
+@test "line endings that claude declares or writes are kept, and undone" {
+	printf 'one\r\ntwo\r\n' > "$PROJECT/dos.txt"
+	commit 'a file of DOS'
+	fault 'declares them' <<-'END'
+		echo '* text eol=crlf' > .gitattributes
+		printf 'a\r\nb%s\r\n' "$call" > new.txt
+		printf 'a\nb%s\n' "$call" > unix.txt
+		echo "$call" >> dos.txt
+	END
+	fault 'declares others' <<-'END'
+		echo '* text eol=lf' > .gitattributes
+		echo "$call" >> dos.txt
+		echo "$call" >> main.py
+	END
+	worst
+}
+
+@test "claude may delete everything" {
+	fault 'deletes all' <<-'END'
+		rm -rf ./* .gitignore
+	END
+	fault 'commits that' <<-'END'
+		echo "$call" > file
+		git add -A
+		git rm -qrf .
+		git commit -q --allow-empty -m nothing
+	END
+	worst
+}
+
+@test "claude may leave two thousand files" {
+	fault 'makes them' <<-'END'
+		mkdir "dir-$call"
+		(cd "dir-$call" && seq 2000 | split -l 1 -a 4)
+	END
+	worst
+}
+
+@test "empty directories that claude left are gone from the user's tree" {
+	fault 'makes them' <<-'END'
+		mkdir -p "empty-$call/deep/deeper"
+		echo "$call" > "new-$call.txt"
+	END
+	worst
+}
+
+@test "what claude had ignored is gone from the user's tree" {
+	fault 'ignores its own output' <<-'END'
+		echo 'cache/' >> .gitignore
+		mkdir -p cache
+		echo "$call" > "cache/$call"
+		echo "$call" > "new-$call.txt"
+	END
+	worst
+}
+
+@test "claude may copy the whole directory and work on in the copy" {
+	fault 'replaces the directory' <<-'END'
+		echo "$call" > "new-$call.txt"
+		keep
+		cp -a . ../copy
+		mv ../project ../gone
+		mv ../copy ../project
+		rm -rf ../gone
+	END
+	worst
+}
+
+# ---- the index ----------------------------------------------------------------
+
+@test "locks that claude left behind stop nothing" {
+	fault 'leaves the usual ones' <<-'END'
+		echo "$call" >> main.py
+		touch .git/index.lock .git/HEAD.lock ".git/refs/heads/$branch.lock" \
+		    .git/config.lock .git/packed-refs.lock
+	END
+	fault 'leaves a directory in their place' <<-'END'
+		echo "$call" >> main.py
+		mkdir -p .git/index.lock/deep
+	END
+	worst
+}
+
+@test "a lock on the user's branch, which claude moved, stops nothing" {
+	fault 'moves and locks it' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		git branch -f main HEAD
+		touch .git/refs/heads/main.lock
+	END
+	worst
+}
+
+@test "a lock on the branch of the next iteration stops nothing" {
+	fault 'locks it' <<-'END'
+		echo "$call" >> main.py
+		touch ".git/refs/heads/exp-run-1-iteration-$((call + 1)).lock"
+	END
+	worst
+}
+
+@test "bits in claude's index hide nothing" {
+	: > "$SCENE/bits"
+	fault 'skip-worktree' <<-'END'
+		git update-index --skip-worktree main.py
+		echo "$call" >> main.py
+	END
+	fault 'assume-unchanged' <<-'END'
+		echo "$call" > "old-$call.txt"
+		git add "old-$call.txt"
+		git commit -qm mine
+		git update-index --assume-unchanged main.py "old-$call.txt"
+		echo "$call" >> main.py
+		rm "old-$call.txt"
+	END
+	fault 'intent to add' <<-'END'
+		echo "$call" > "new-$call.txt"
+		git add -N "new-$call.txt"
+	END
+	fault 'stages what is not there' <<-'END'
+		echo "$call" > "new-$call.txt"
+		git add "new-$call.txt"
+		rm "new-$call.txt"
+		git rm -q --cached main.py
+	END
+	fault 'a sparse checkout' <<-'END'
+		echo "$call" >> .gitignore
+		git sparse-checkout set nowhere
+	END
+	worst
+}
+
+@test "claude may ruin its index" {
+	fault 'corrupts it' <<-'END'
+		echo "$call" >> main.py
+		echo garbage > .git/index
+	END
+	fault 'removes it' <<-'END'
+		echo "$call" >> main.py
+		rm .git/index
+	END
+	fault 'links it' <<-'END'
+		echo "$call" >> main.py
+		echo precious > ../precious
+		ln -sf "$PWD/../precious" .git/index
+	END
+	worst
+	[ "$(cat "$BATS_TEST_TMPDIR/precious")" = precious ]
+}
+
+@test "claude may replace its index by a directory" {
+	fault 'replaces it' <<-'END'
+		echo "$call" >> main.py
+		rm .git/index
+		mkdir .git/index .git/index.tmp
+	END
+	worst
+}
+
+@test "an edit of the same size in the same second is seen" {
+	fault 'edits it' <<-'END'
+		sed -i "s/hello\|call.$/call$call/" main.py
+		touch -d '2020-01-01' bench/run.sh
+	END
+	fault 'edits it and sets the time back' <<-'END'
+		touch -r main.py ../time
+		sed -i "s/call.$/call$call/; s/call[^\"]*/call$call/" main.py
+		touch -r ../time main.py
+	END
+	worst
+}
+
+# ---- what claude plants ---------------------------------------------------------
+
+# plants: writes a function to $SCENE/plants that makes .git/evil, which leaves
+# a trace unless claude itself runs it.
+plants() {
+	scene plants <<-'END'
+		printf '#!/bin/sh\n[ -n "${AGENT-}" ] || echo "$0 $*" >> "%s"\n%s\n' \
+		    "$ACTED" "${1-exit 1}" > .git/evil
+		chmod +x .git/evil
+		evil=$PWD/.git/evil
+		armed() {	# it does act where nothing prevents it
+			(unset AGENT; eval "$1") || :
+			[ -e "$ACTED" ] || complain 'it is not armed'
+			rm -f "$ACTED"
+		}
+	END
+}
+
+@test "hooks that claude planted do not act in the runner" {
+	plants
+	fault 'plants hooks' <<-'END'
+		. "$SCENE/plants"
+		for hook in applypatch-msg pre-applypatch post-applypatch pre-commit \
+		    pre-merge-commit prepare-commit-msg commit-msg post-commit \
+		    pre-rebase post-checkout post-merge post-rewrite post-index-change \
+		    reference-transaction pre-auto-gc push-to-checkout; do
+			ln -s "$evil" ".git/hooks/$hook"
+		done
+		echo "$call" >> main.py
+		armed 'git checkout HEAD'
+		rm -rf ../hooks-$call
+		keep
+		# for the next claude, whose commands they would break
+		echo "mv '$PWD/.git/hooks' '$PWD/../hooks-$call'; mkdir '$PWD/.git/hooks'" > "$SCENE/unplant"
+	END
+	sed -i '1s|^|[ ! -e "$SCENE/unplant" ] \|\| . "$SCENE/unplant"\n|' "$SCENE/play"
+	worst
+}
+
+@test "configuration that claude planted does not act in the runner, and is undone" {
+	plants
+	fault 'plants configuration' <<-'END'
+		. "$SCENE/plants"
+		mkdir .git/evil.d
+		for hook in pre-commit post-checkout reference-transaction post-index-change; do
+			ln -s "$evil" ".git/evil.d/$hook"
+		done
+		git config core.hooksPath "$PWD/.git/evil.d"
+		git config core.fsmonitor "$evil"
+		git config core.editor "$evil"
+		git config sequence.editor "$evil"
+		git config core.pager "$evil"
+		git config core.sshCommand "$evil"
+		git config core.askPass "$evil"
+		git config core.alternateRefsCommand "$evil"
+		git config credential.helper "$evil"
+		git config commit.gpgSign true
+		git config gpg.program "$evil"
+		git config diff.external "$evil"
+		git config filter.evil.clean "$evil"
+		git config filter.evil.smudge "$evil"
+		git config filter.evil.required true
+		git config diff.evil.textconv "$evil"
+		git config merge.evil.driver "$evil"
+		for name in status add commit checkout switch rev-parse; do
+			git config "alias.$name" "!$evil"
+		done
+		echo '* filter=evil diff=evil merge=evil' > .git/info/attributes
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+		armed 'git status'
+		armed 'git hash-object --path main.py --stdin < main.py'
+		rm -rf .git/evil.d
+	END
+	fault 'plants a file of attributes' <<-'END'
+		. "$SCENE/plants"
+		git config filter.evil.clean "$evil"
+		git config filter.evil.required true
+		echo '* filter=evil' > .gitattributes
+		echo "$call" >> main.py
+		armed 'git hash-object --path main.py --stdin < main.py'
+	END
+	fault 'plants an include' <<-'END'
+		. "$SCENE/plants"
+		printf '[core]\n\tfsmonitor = %s\n[filter "evil"]\n\tclean = %s\n' "$evil" "$evil" > .git/more
+		git config include.path "$PWD/.git/more"
+		git config extensions.worktreeConfig true
+		git config --worktree include.path "$PWD/.git/more"
+		echo "$call" >> main.py
+		armed 'git status'
+	END
+	fault 'points the work tree elsewhere' <<-'END'
+		mkdir -p ../elsewhere
+		echo precious > ../elsewhere/precious
+		echo "$call" >> main.py
+		git config core.bare true
+		git config --unset core.bare
+		git config core.worktree "$PWD/../elsewhere"
+	END
+	fault 'hides files' <<-'END'
+		echo '*' > .git/info/exclude
+		echo '*' > .git/ignore
+		git config core.excludesFile "$PWD/.git/ignore"
+		git config status.showUntrackedFiles no
+		git config core.fileMode false
+		git config core.bare true
+		echo "$call" > "new-$call.txt"
+		chmod +x main.py
+	END
+	fault 'breaks it' <<-'END'
+		echo "$call" >> main.py
+		echo '[garbage' > .git/config
+	END
+	fault 'makes it a directory' <<-'END'
+		echo "$call" >> main.py
+		rm .git/config
+		mkdir -p .git/config/dir
+	END
+	worst
+	[ "$(cat elsewhere/precious)" = precious ]
+	[ "$(ls elsewhere)" = precious ]
+}
+
+@test "what claude plants in the user's own configuration does not act in the runner" {
+	plants
+	fault 'plants it' <<-'END'
+		. "$SCENE/plants"
+		mkdir .git/evil.d
+		for hook in pre-commit post-checkout reference-transaction post-index-change; do
+			ln -s "$evil" ".git/evil.d/$hook"
+		done
+		echo "$call" >> main.py
+		git config --global core.hooksPath "$PWD/.git/evil.d"
+		git config --global core.fsmonitor "$evil"
+		git config --global core.editor "$evil"
+		git config --global commit.gpgSign true
+		git config --global gpg.program "$evil"
+		armed 'git status'
+	END
+	before
+	cp "$HOME/.gitconfig" gitconfig
+	REHEARSAL=$SCENE/worked-1 run -0 experiment -r 1 -i 1
+	no_complaints
+	cp gitconfig "$HOME/.gitconfig"
+	as_before
+}
+
+@test "claude may delete what is not needed in the git directory" {
+	fault 'tidies' <<-'END'
+		echo "$call" >> main.py
+		rm -rf .git/info .git/hooks .git/description .git/branches .git/logs
+	END
+	worst
+}
+
+@test "parents that claude grafted are gone" {
+	history
+	fault 'grafts' <<-'END'
+		git rev-parse HEAD > .git/info/grafts
+		echo "$call" >> main.py
+	END
+	worst
+}
+
+# ---- no repository any more -----------------------------------------------------
+
+# fails_closed: exit 1 and a word about it; what claude left is there, nothing
+# else was touched, and claude was not called again.
+fails_closed() {
+	REHEARSAL="$SCENE/worked-1" run -1 experiment -r 1 -i 2
+	echo "$output"
+	[[ $output = *git* ]]
+	[ "$(calls)" = 1 ]
+	[ "$(cat "$PROJECT/new-1.txt")" = 1 ]
+	no_complaints
+}
+
+@test "a git directory that claude removed ends it all, and an outer repository is not touched" {
+	mkdir outer
+	mv "$PROJECT" outer/
+	PROJECT=$BATS_TEST_TMPDIR/outer/project
+	git init -q outer
+	printf 'project/\nhidden\n' > outer/.gitignore
+	echo mine > outer/file
+	git -C outer add -A
+	git -C outer commit -qm outer
+	echo changed > outer/file
+	echo precious > outer/untracked
+	tar -cf before.tar --exclude=project outer
+	fault 'removes it' <<-'END'
+		echo "$call" > "new-$call.txt"
+		rm -rf .git
+	END
+	fails_closed
+	tar -df before.tar
+	[ "$(find outer -path outer/project -prune -o -print | sort)" = \
+	    "$(tar -tf before.tar | sed 's|/$||' | sort)" ]
+}
+
+@test "a repository that claude made anew ends it all" {
+	fault 'begins anew' <<-'END'
+		echo "$call" > "new-$call.txt"
+		rm -rf .git
+		git init -q
+		git add -A
+		git commit -qm anew
+	END
+	fails_closed
+	[ "$(git -C "$PROJECT" log --all --format=%s)" = anew ]
+}
+
+@test "a HEAD that claude ruined ends it all, or is made anew" {
+	fault 'ruins it' <<-'END'
+		echo "$call" > "new-$call.txt"
+		echo garbage > .git/HEAD
+	END
+	REHEARSAL="$SCENE/worked-1" run experiment -r 1 -i 2
+	echo "$output"
+	no_complaints
+	if [ "$status" = 0 ]; then
+		house_is_clean
+	else
+		[ "$status" = 1 ]
+		[[ $output = *git* ]]
+		[ "$(calls)" = 1 ]
+		[ "$(cat "$PROJECT/new-1.txt")" = 1 ]
+		echo 'ref: refs/heads/main' > "$PROJECT/.git/HEAD"
+		[ "$(git -C "$PROJECT" rev-parse HEAD)" = "$BASE" ]
+	fi
+}
+
+@test "objects that claude deleted end it all" {
+	fault 'deletes them' <<-'END'
+		echo "$call" > "new-$call.txt"
+		rm -rf .git/objects
+	END
+	fails_closed
+}
+
+@test "claude may have git collect its garbage" {
+	fault 'collects' <<-'END'
+		echo "$call" > "new-$call.txt"
+		git add -A
+		git commit -qm mine
+		git reflog expire --expire=now --all
+		git gc -q --prune=now
+	END
+	worst
+	git -C "$PROJECT" fsck --strict
+}
+
+# ---- the user's repository, as it may be -----------------------------------------
+
+@test "git variables of the environment lead neither the runner nor claude astray" {
+	git init -q other
+	git -C other commit -q --allow-empty -m other
+	tar -cf other.tar other
+	export REAL_HEAD="$BASE"
+	fault 'looks around' <<-'END'
+		env | grep '^GIT_' | grep -v '^GIT_CONFIG_\(COUNT\|KEY_[01]\|VALUE_[01]\)=' >> "$COMPLAINTS" || :
+		[ "$(git config core.editor)" = '' ] || complain 'configuration came along'
+		rm -f "$(find "$COMPLAINTS" -size 0)"
+		echo "$call" >> main.py
+		git commit -qam mine
+		kept HEAD
+	END
+	before
+	export -f ccre experiment
+	export CCRE OUT
+	astray() {
+		env GIT_DIR="$PWD/other/.git" GIT_WORK_TREE="$PWD/other" \
+		    GIT_INDEX_FILE="$PWD/other/.git/index" \
+		    GIT_OBJECT_DIRECTORY="$PWD/other/.git/objects" \
+		    GIT_COMMON_DIR="$PWD/other/.git" GIT_NAMESPACE=astray \
+		    GIT_CEILING_DIRECTORIES="$PWD" GIT_PREFIX=astray/ \
+		    GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.editor \
+		    GIT_CONFIG_VALUE_0=astray GIT_CONFIG="$PWD/nowhere" \
+		    GIT_CONFIG_PARAMETERS="'core.editor'='astray'" \
+		    GIT_CONFIG_GLOBAL="$PWD/nowhere" GIT_QUARANTINE_PATH="$PWD" \
+		    GIT_LITERAL_PATHSPECS=1 GIT_ICASE_PATHSPECS=1 \
+		    GIT_TRACE="$PWD/trace" GIT_TRACE2="$PWD/trace" \
+		    GIT_EXEC_PATH=/nonexistent GIT_EDITOR=astray \
+		    GIT_EXTERNAL_DIFF=astray GIT_DEFAULT_HASH=sha256 \
+		    GIT_ATTR_SOURCE=HEAD GIT_SHALLOW_FILE="$PWD/nowhere" \
+		    bash -c '"$@"' - "$@"
+	}
+	worst astray
+	[ ! -e trace ]
+	tar -df other.tar
+}
+
+@test "a linked worktree can be the directory" {
+	git -C "$PROJECT" worktree add -q -b feature "$BATS_TEST_TMPDIR/linked"
+	before
+	fault 'does its worst' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		git checkout -q --detach
+		echo "$call" > "new-$call.txt"
+		git config core.fsmonitor /nonexistent
+		touch "$(git rev-parse --git-dir)/index.lock" \
+		    "$(git rev-parse --git-dir)/HEAD.lock" \
+		    "$(git rev-parse --git-common-dir)/config.lock"
+	END
+	(
+		cd linked
+		git ls-files -s
+		cat main.py .git
+	) > linked-before
+	git -C linked config user.name > /dev/null
+	REHEARSAL="$SCENE/worked-1 $SCENE/limited-1" run -75 \
+	    ccre --no-plugin -r 1 -i 2 -o "$OUT" "$BATS_TEST_TMPDIR/linked" exp
+	echo "$output"
+	no_complaints
+	faults=1 accounted
+	diff linked-before <(cd linked && git ls-files -s && cat main.py .git)
+	[ "$(git -C linked symbolic-ref HEAD)" = refs/heads/feature ]
+	[ "$(git -C linked rev-parse feature)" = "$BASE" ]
+	[ -z "$(git -C linked status --porcelain)" ]
+	as_before
+}
+
+@test "in a subdirectory git and claude work at the top" {
+	mkdir "$PROJECT/bench/deep"
+	echo deep > "$PROJECT/bench/deep/file"
+	commit deep
+	fault 'works at the top' <<-'END'
+		[ "$PWD" = "$(git rev-parse --show-toplevel)" ] || complain "claude is in $PWD"
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+	END
+	before
+	REHEARSAL="$SCENE/worked-1 $SCENE/limited-1" run -75 ccre --no-plugin \
+	    -r 1 -i 2 -o "$OUT" "$PROJECT/bench/deep" exp
+	echo "$output"
+	no_complaints
+	accounted
+	as_before
+}
+
+@test "commits are by cc-run-experiments when nobody has told git a name" {
+	printf '[user]\n\tuseConfigOnly = true\n' > "$HOME/.gitconfig"
+	fault 'commits' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+		echo "$call" > "new-$call.txt"
+	END
+	cp "$HOME/.gitconfig" gitconfig
+	nameless() {
+		env -i HOME="$HOME" PATH="$PATH" IS_SANDBOX=1 TMPDIR="$TMPDIR" \
+		    REHEARSAL="$REHEARSAL" REHEARSAL_STATE="$REHEARSAL_STATE" \
+		    LEFT="$LEFT" SCENE="$SCENE" COMPLAINTS="$COMPLAINTS" \
+		    KEPT="$KEPT" ACTED="$ACTED" PROJECT="$PROJECT" OUT="$OUT" \
+		    CCRE="$CCRE" BATS_TEST_TMPDIR="$BATS_TEST_TMPDIR" \
+		    bash -c "$(declare -f ccre experiment)"'; "$@"' - "$@"
+	}
+	worst nameless
+	[ "$(git -C "$PROJECT" log --format='%an %cn' exp-run-1-iteration-1 "^$BASE" | sort -u)" = \
+	    'cc-run-experiments cc-run-experiments' ]
+	cmp gitconfig "$HOME/.gitconfig"
+}
+
+@test "half a name is no name" {
+	printf '[user]\n\tuseConfigOnly = true\n\tname = Half\n' > "$HOME/.gitconfig"
+	fault 'commits' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam mine
+	END
+	once 0
+	[ "$(git -C "$PROJECT" log --format='%an %cn' exp-run-1-iteration-1 "^$BASE" | sort -u)" = \
+	    'cc-run-experiments cc-run-experiments' ]
+}
+
+@test "the user's own name is in the commits" {
+	fault 'commits' <<-'END'
+		echo "$call" >> main.py
+	END
+	once 0
+	[ "$(git -C "$PROJECT" log -1 --format='%an <%ae> %cn <%ce>' exp-run-1-iteration-1)" = \
+	    'Tester <tester@example.org> Tester <tester@example.org>' ]
+}
+
+@test "the baseline may be a tag, an id or a relative name, and a branch goes before a tag" {
+	history
+	git -C "$PROJECT" tag -a -m annotated noted old
+	git -C "$PROJECT" tag both old
+	git -C "$PROJECT" branch both other
+	scene nothing <<-'END'
+		init
+		result false success 'Done.'
+	END
+	export REHEARSAL=$SCENE/nothing
+	old=$(git -C "$PROJECT" rev-parse old)
+	n=0
+	before
+	while read -r name want; do
+		n=$((n + 1))
+		ccre --no-plugin -q -r 1 -i 1 -o "$OUT" "$PROJECT" "exp$n" "$name"
+		[ "$(git -C "$PROJECT" rev-parse "exp$n-run-1-iteration-1~1")" = \
+		    "$(git -C "$PROJECT" rev-parse "$want")" ]
+	done <<-END
+		old $old
+		noted $old
+		${old:0:12} $old
+		main~1 $old
+		both refs/heads/other
+	END
+	[ "$n" = 5 ]
+	as_before
+}
+
+@test "what is no commit is no baseline" {
+	for name in nowhere main:main.py main^{tree} -x 'main^{/none}' ''; do
+		run -2 ccre --no-plugin -o "$OUT" "$PROJECT" exp "$name"
+		[ "$(calls)" = 0 ]
+	done
+	house_is_clean
+}
+
+@test "a baseline that moves during the experiment stays what it was" {
+	git -C "$PROJECT" checkout -q -b user/größer
+	fault 'moves it' <<-'END'
+		[ ! -e new-1.txt ] || complain 'run 2 begins with the work of run 1'
+		echo "$call" > "new-$call.txt"
+		git add -A
+		git commit -qm mine
+		git update-ref refs/heads/main HEAD
+		git update-ref refs/cc-run-experiments/exp/baseline HEAD
+	END
+	any_status
+	REHEARSAL=$SCENE/worked-1 run -0 experiment -r 2 -i 1
+	no_complaints
+	[ "$(git -C "$PROJECT" rev-parse exp-run-2-iteration-1~2)" = "$BASE" ]
+	[ "$(git -C "$PROJECT" symbolic-ref HEAD)" = refs/heads/user/größer ]
+	[ "$(git -C "$PROJECT" rev-parse user/größer)" = "$BASE" ]
+	[ -z "$(git -C "$PROJECT" status --porcelain)" ]
+}
+
+@test "a user without a branch is where he was in the end" {
+	history
+	git -C "$PROJECT" checkout -q --detach old
+	fault 'works' <<-'END'
+		git checkout -q main
+		git commit -q --allow-empty -m mine
+		echo "$call" >> main.py
+	END
+	twice
+	run ! git -C "$PROJECT" symbolic-ref -q HEAD
+	[ "$(git -C "$PROJECT" rev-parse HEAD)" = "$(git -C "$PROJECT" rev-parse old)" ]
+	[ -z "$(git -C "$PROJECT" status --porcelain)" ]
+}
+
+# ---- what is the user's ----------------------------------------------------------
+
+@test "ignored files are never touched" {
+	echo precious > "$PROJECT/precious.o"
+	mkdir -p "$PROJECT/cache.o/deep" "$PROJECT/bench/x.o"
+	echo precious > "$PROJECT/cache.o/deep/file"
+	echo precious > "$PROJECT/bench/x.o/file"
+	git -C "$PROJECT" config core.excludesFile "$BATS_TEST_TMPDIR/ignore"
+	echo 'secret' > ignore
+	echo '/private/' > "$PROJECT/.git/info/exclude"
+	mkdir "$PROJECT/private"
+	echo precious > "$PROJECT/private/file"
+	echo precious > "$PROJECT/secret"
+	fault 'works' <<-'END'
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+		rm -rf "$LEFT/$call"
+		cp -a . "$LEFT/$call"
+		rm -rf "$LEFT/$call/private" "$LEFT/$call/secret"
+	END
+	worst
+}
+
+@test "ignored files are still there when claude commits them" {
+	echo precious > "$PROJECT/precious.o"
+	fault 'commits them' <<-'END'
+		echo "$call" >> main.py
+		git add -f precious.o
+		git commit -qam mine
+	END
+	twice
+	as_before
+}
+
+@test "files that only the user's branch ignores are not removed" {
+	git -C "$PROJECT" tag old
+	printf '*.o\nsecret\n' > "$PROJECT/.gitignore"
+	commit 'ignore secret'
+	echo precious > "$PROJECT/secret"
+	before
+	run ccre --no-plugin -r 1 -i 1 -o "$OUT" "$PROJECT" exp old
+	echo "$output"
+	[ "$status" = 0 ] || [ "$status" = 2 ]
+	as_before
+}
+
+@test "untracked files are refused, also when the user told git not to show them" {
+	echo precious > "$PROJECT/notes.txt"
+	run -2 experiment -r 1 -i 1
+	[[ $output = *notes.txt* ]]
+	[ "$(cat "$PROJECT/notes.txt")" = precious ]
+	git config --global status.showUntrackedFiles no
+	run experiment -r 1 -i 1
+	echo "$output"
+	[ "$(cat "$PROJECT/notes.txt")" = precious ]
+	[ "$status" = 2 ]
+	[[ $output = *notes.txt* ]]
+}
+
+@test "a change that the user has is refused, and named" {
+	echo change >> "$PROJECT/main.py"
+	run -2 experiment -r 1 -i 1
+	[[ $output = *main.py* ]]
+	git -C "$PROJECT" add main.py
+	run -2 experiment -r 1 -i 1
+	[[ $output = *main.py* ]]
+	[ "$(calls)" = 0 ]
+	[ "$(git -C "$PROJECT" status --porcelain)" = 'M  main.py' ]
+	[ -z "$(git -C "$PROJECT" branch --list 'exp*')" ]
+}
+
+@test "a merge, rebase or lock of the user's is refused, and left alone" {
+	history
+	run ! git -C "$PROJECT" merge -q other
+	run -2 experiment -r 1 -i 1
+	[ -e "$PROJECT/.git/MERGE_HEAD" ]
+	git -C "$PROJECT" merge --abort
+	git -C "$PROJECT" bisect start -q
+	run -2 experiment -r 1 -i 1
+	[ -e "$PROJECT/.git/BISECT_LOG" ]
+	git -C "$PROJECT" bisect reset
+	touch "$PROJECT/.git/index.lock"
+	run -2 experiment -r 1 -i 1
+	[ -e "$PROJECT/.git/index.lock" ]
+	[ "$(calls)" = 0 ]
+}
+
+@test "signing, templates, hooks and colours of the user's do not act" {
+	for name in pre-commit prepare-commit-msg commit-msg post-commit post-checkout \
+	    reference-transaction post-index-change pre-auto-gc; do
+		printf '#!/bin/sh\n[ -n "${AGENT-}" ] || echo "%s" >> "%s"\nexit 1\n' \
+		    "$name" "$ACTED" > "$PROJECT/.git/hooks/$name"
+		chmod +x "$PROJECT/.git/hooks/$name"
+	done
+	printf '#!/bin/sh\necho gpg >> "%s"\nexit 1\n' "$ACTED" > gpg
+	chmod +x gpg
+	echo 'fill this in' > template
+	cat >> "$HOME/.gitconfig" <<-END
+		[commit]
+			gpgSign = true
+			template = $PWD/template
+			cleanup = scissors
+			verbose = 2
+		[gpg]
+			program = $PWD/gpg
+		[core]
+			editor = $PWD/gpg
+			pager = $PWD/gpg
+			commentChar = e
+			abbrev = 4
+		[color]
+			ui = always
+		[status]
+			short = true
+			branch = true
+			showStash = true
+			relativePaths = true
+		[diff]
+			external = $PWD/gpg
+			noprefix = true
+			renames = copies
+			mnemonicPrefix = true
+		[checkout]
+			guess = false
+		[push]
+			default = nothing
+		[branch]
+			autoSetupMerge = always
+		[help]
+			autoCorrect = immediate
+		[i18n]
+			commitEncoding = ISO-8859-1
+			logOutputEncoding = ISO-8859-1
+	END
+	fault 'works' <<-'END'
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+	END
+	any_status
+	twice
+	rm -r "$PROJECT/.git/hooks"
+	export GIT_CONFIG_GLOBAL=$BATS_TEST_TMPDIR/none
+	accounted
+	as_before
+}
+
+# ---- the output directory inside the work tree ------------------------------------
+
+@test "results inside the work tree are neither committed, removed nor visible" {
+	OUT=$PROJECT/benchmark-results
+	fault 'does its worst' <<-'END'
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+		rm -f benchmark-results/.gitignore
+		git add -A
+		git commit -qm mine
+	END
+	fault 'adds it by force' <<-'END'
+		echo "$call" >> main.py
+		git add -A -f
+		git commit -qm mine
+	END
+	sed -i 's|keep() .*|keep() { cp -a . "$LEFT/$call"; rm -rf "$LEFT/$call/benchmark-results"; }|' \
+	    "$SCENE/play"
+	before
+	cd "$PROJECT"
+	REHEARSAL="$SCENE/worked-1 $SCENE/failed-1 $SCENE/worked-2 $SCENE/limited-2" \
+	    run -75 ccre --no-plugin -r 1 -i 4 . exp
+	cd ..
+	echo "$output"
+	no_complaints
+	accounted
+	[ "$(ledger outcome | wc -l)" = 4 ]
+	for n in 1 2 3 4; do
+		[ -s "$OUT/exp--run-1--iteration-$n--attempt-1.jsonl" ]
+	done
+	[ -z "$(git -C "$PROJECT" status --porcelain)" ]
+	house_is_clean
+	mv "$OUT" "$BATS_TEST_TMPDIR/results"
+	as_before
+}
+
+@test "results are not lost when claude removes all that git ignores" {
+	OUT=$PROJECT/benchmark-results
+	fault 'cleans' <<-'END'
+		echo "$call" > "new-$call.txt"
+		git add -A
+		git clean -q -ffdx
+	END
+	sed -i 's|keep() .*|keep() { cp -a . "$LEFT/$call"; rm -rf "$LEFT/$call/benchmark-results"; }|' \
+	    "$SCENE/play"
+	before
+	cd "$PROJECT"
+	REHEARSAL="$SCENE/worked-1" run ccre --no-plugin -r 1 -i 1 . exp
+	cd ..
+	echo "$output"
+	house_is_clean
+	git -C "$PROJECT" grep -q 1 $(git -C "$PROJECT" for-each-ref --format='%(objectname)' refs) -- new-1.txt
+	[ "$status" = 1 ] || [ "$(ledger outcome)" = success ]
+}
+
+# ---- what it costs, and a disk that is full ----------------------------------------
+
+@test "a successful iteration takes eight git processes at most" {
+	real=$(command -v git)
+	printf '#!/bin/sh\nexport GIT_TRACE2_EVENT="%s"\nexec "%s" "$@"\n' \
+	    "$BATS_TEST_TMPDIR/trace" "$real" > bin/git
+	chmod +x bin/git
+	scene quiet <<-'END'
+		init
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+		result false success 'Done.'
+	END
+	export REHEARSAL=$SCENE/quiet
+	for m in 2 3; do
+		rm -f trace
+		ccre --no-plugin -q -r 1 -i $m -o "$OUT" "$PROJECT" "exp$m"
+		eval "n$m=$(grep -c '"event":"version"' trace)"
+	done
+	rm bin/git
+	echo "$n2 for two, $n3 for three"
+	# shellcheck disable=SC2154
+	[ $((n3 - n2)) -le 8 ]
+	[ $((n3 - n2)) -ge 3 ]
+}
+
+@test "a full disk under .git is reported, and nothing is lost" {
+	unshare -m true 2>/dev/null || skip "no mount namespaces here"
+	fault 'fills the disk' <<-'END'
+		echo "$call" > "new-$call.txt"
+		head -c 300000 /dev/urandom > "big-$call"
+		dd if=/dev/zero of=.git/filler bs=4k 2>/dev/null || :
+	END
+	before
+	full() {
+		mv "$PROJECT/.git" "$BATS_TEST_TMPDIR/git"
+		mkdir "$PROJECT/.git"
+		mount -t tmpfs -o size=1m tmpfs "$PROJECT/.git"
+		cp -a "$BATS_TEST_TMPDIR/git/." "$PROJECT/.git"
+		"$@"
+		local status=$?
+		rm -f "$PROJECT/.git/filler"
+		rm -rf "$BATS_TEST_TMPDIR/git"
+		cp -a "$PROJECT/.git" "$BATS_TEST_TMPDIR/git"
+		umount "$PROJECT/.git"
+		rmdir "$PROJECT/.git"
+		mv "$BATS_TEST_TMPDIR/git" "$PROJECT/.git"
+		return $status
+	}
+	export -f ccre experiment full
+	export CCRE
+	REHEARSAL="$SCENE/worked-1" run unshare -m bash -c 'full experiment -r 1 -i 2'
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output = *"No space left"* || $output = *diskspace* ]]
+	[ "$(calls)" = 1 ]
+	no_complaints
+	[ "$(cat "$PROJECT/new-1.txt")" = 1 ]
+	[ "$(stat -c %s "$PROJECT/big-1")" = 300000 ]
+	[ "$(git -C "$PROJECT" rev-parse main)" = "$BASE" ]
+	[ -z "$(ledger outcome | grep success)" ]
+	git -C "$PROJECT" fsck --strict
+}
+
+@test "a repository that cannot be written is refused before claude is called" {
+	needs_modes
+	chmod -R a-w "$PROJECT"
+	run unprivileged experiment -r 1 -i 1
+	echo "$output"
+	[ "$status" = 1 ] || [ "$status" = 2 ]
+	[[ $output = *"$PROJECT/.git"* ]]
+	[ "$(calls)" = 0 ]
+	chmod -R u+w "$PROJECT"
+	house_is_clean
+}
+
+@test "a repository of another owner is refused with git's own words" {
+	chown -R 65534 "$PROJECT" 2>/dev/null || skip "cannot give files away"
+	run -2 experiment -r 1 -i 1
+	[[ $output = *"dubious ownership"* ]]
+	[ "$(calls)" = 0 ]
+}
