@@ -5,7 +5,7 @@
 # Most tests name faults: scripts that claude plays. Each is played twice, in
 # one experiment: its work is committed, then kept and put back.
 
-load helper
+load ../helper
 
 LEFT=$BATS_TEST_TMPDIR/left		# copies of what claude left, by call
 COMPARE=$BATS_TEST_TMPDIR/compare	# a repository of ours to compare with
