@@ -148,7 +148,7 @@ struct words {				/* a command line, an environment */
 	size_t n;
 };
 
-static struct {				/* written by main's options only */
+static struct options {			/* written by main's options only */
 	long runs, iterations, retries, samples;
 	double timeout, iteration_timeout, idle_timeout, benchmark_timeout;
 	const char *directory, *prefix, *baseline, *output, *prompt_file;
@@ -202,7 +202,7 @@ static const struct setting {
 	{ 263, "every-iteration", NULL, FLAG, &opt.every_iteration, 0,
 	    "benchmark after each iteration" },
 	{ 264, "protect", "PATHSPEC", PATHS, &opt.protect, 0,
-	    "as in the baseline when measuring; may be repeated" },
+	    "restored from the baseline; may be repeated" },
 	{ 'o', "output", "DIR", PATH, &opt.output, 0, "where results go" },
 	{ 'n', "dry-run", NULL, FLAG, &opt.dry_run, 0,
 	    "print the plan and every command, run none" },
@@ -432,6 +432,15 @@ utc(time_t t)
 
 	strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
 	return buf;
+}
+
+/* printed: 0, or we die, since what stdout was given is lost. */
+static int
+printed(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		die(1, "cannot write to standard output:");
+	return 0;
 }
 
 /* duration: seconds for a person, as 7.3s, 5m12s, 30m or 2h05m. */
@@ -1733,7 +1742,7 @@ enum { TREE_KEPT = sizeof tree_kept / sizeof *tree_kept };
 
 static struct words tree_users;		/* the user's ignored paths */
 static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
-static char tree_start[ID_SIZE];	/* the commit that it began with */
+static char tree_start[NAME_SIZE];	/* the commit that it began with */
 static char tree_squashed[ID_SIZE];	/* claude's commits, not on branch */
 static int tree_touched;		/* the user's branch was left */
 
@@ -2045,7 +2054,7 @@ tree_head(void)
 static void
 tree_begin(void)
 {
-	char id[ID_SIZE + 8];
+	char id[NAME_SIZE + 8];
 
 	COPY(id, text("%s^0", tree_start));
 	if (git_try("switch", "-q", "-c", tree_branch, id) == 0)
@@ -2162,6 +2171,13 @@ tree_commit(const char *message, int needed, struct changes *changes)
 	return !needed && strcmp(id, tree_start) == 0 ? "" : id;
 }
 
+/* tree_user: the user's own branch; "" if HEAD was detached. */
+static const char *
+tree_user(void)
+{
+	return repo.home[0] != '\0' ? repo.home + strlen("refs/heads/") : "";
+}
+
 /* tree_home: the user's branch and index are back; the last act of all. */
 static void
 tree_home(void)
@@ -2174,8 +2190,7 @@ tree_home(void)
 	    repo.base);
 	if (repo.home[0] != '\0')
 		git("update-ref", "--no-deref", repo.home, repo.home_commit);
-	tree_restore(repo.home[0] != '\0' ? repo.home + strlen("refs/heads/") :
-	    "", repo.home_commit);
+	tree_restore(tree_user(), repo.home_commit);
 	index_copy(tree_index(), tree_file("index"));
 }
 
@@ -2991,7 +3006,7 @@ attempt_say(const struct attempt *a)
 	    r->type[0] != '\0' ? r->text : a->said;
 
 	show.cost += strtod(r->cost, NULL);
-	say("run %d/%ld iteration %d/%ld%s: %s in %s, %ld file%s +%ld -%ld%s%s"
+	(a->outcome <= OUT_OF_TIME ? say : warn)("run %d/%ld iteration %d/%ld%s: %s in %s, %ld file%s +%ld -%ld%s%s"
 	    "%s%.*s", a->run, opt.runs, a->iteration, opt.iterations,
 	    a->number > 1 ? text(" attempt %d", a->number) : "",
 	    outcome_names[a->outcome], duration(a->ended.seconds),
@@ -3209,6 +3224,7 @@ plan(void)
 		tree_branch[0] = '\0';
 		tree_restore("", repo.base);
 		benchmark_point(a.run, 0, repo.base);
+		COPY(tree_start, repo.base);
 		for (a.iteration = 1; a.iteration <= opt.iterations;
 		    a.iteration++) {
 			COPY(tree_branch, text("%s-run-%d-iteration-%d",
@@ -3223,34 +3239,37 @@ plan(void)
 			if (opt.every_iteration || a.iteration == opt.iterations)
 				benchmark_point(a.run, a.iteration,
 				    tree_branch);
+			COPY(tree_start, tree_branch);
 		}
 	}
+	tree_restore(tree_user(), repo.home_commit);
 	plan_hours();
 }
 
 /* ---- options and main --------------------------------------------------- */
 
+/* usage: the defaults are those of initial, whatever was read since. */
 static void
-usage(void)
+usage(const struct options *initial)
 {
 	const struct setting *s;
-	const char *value;
+	const void *at;
 
 	printf("usage: cc-run-experiments [options] directory prefix "
 	    "[baseline-branch]\n           [-- claude-argument ...]\n\n");
-	for (s = settings; s->name != NULL; s++) {
-		if (s->help == NULL)
-			continue;
-		value = s->kind == NUMBER ? text("%ld", *(long *)s->at) :
-		    s->kind == TIME ? duration(*(double *)s->at) :
-		    s->at == &opt.output ? opt.output : "";
-		printf("  %s --%-27s%s%s\n", s->letter < 256 ?
+	for (s = settings; s->name != NULL && s->help != NULL; s++) {
+		at = (const char *)initial +
+		    ((const char *)s->at - (const char *)&opt);
+		printf("  %s --%-25s %s%s\n", s->letter < 256 ?
 		    text("-%c,", s->letter) : "   ", text("%s %s", s->name,
 		    s->value == NULL ? "" : s->value), s->help,
-		    *value != '\0' ? text(" (%s)", value) : "");
+		    s->kind == NUMBER ? text(" (%ld)", *(const long *)at) :
+		    s->kind == TIME ?
+		    text(" (%s)", duration(*(const double *)at)) :
+		    s->at == &opt.output ? text(" (%s)", output_default) : "");
 	}
-	printf("\nTIME is a number with an optional s, m, h or d. The baseline "
-	    "is %s where none is given.\n", baseline_default);
+	printf("\nTIME is a number with an optional s, m, h or d.  Without "
+	    "baseline-branch: %s.\n", baseline_default);
 }
 
 /* option_number: a whole number of at least least. */
@@ -3377,6 +3396,7 @@ options_parse(int argc, char **argv)
 static void
 options_read(int argc, char **argv)
 {
+	const struct options initial = opt;
 	int i, words;
 
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
@@ -3387,11 +3407,11 @@ options_read(int argc, char **argv)
 	argv[words] = NULL;
 	options_parse(words, argv);
 	if (opt.help)
-		usage();
+		usage(&initial);
 	else if (opt.version)
 		puts("cc-run-experiments " VERSION);
 	if (opt.help || opt.version)
-		exit(fflush(stdout) == 0 ? 0 : 1);
+		exit(printed());
 	if (words - optind < 2)
 		die(EXIT_USAGE, "expected directory prefix [baseline-branch]: "
 		    "see cc-run-experiments --help");
@@ -3640,14 +3660,24 @@ check_commit(const char *name)
 static void
 check_baseline(void)
 {
+	char *line = NULL;
+	size_t size = 0;
+	FILE *in;
+
 	if (!check_commit(text("refs/heads/%s", opt.baseline)) &&
 	    !check_commit(opt.baseline))
 		die(EXIT_USAGE, "baseline %s: expected a branch or a commit of "
 		    "%s", opt.baseline, top);
 	COPY(repo.base, fd_line(git_out));
-	if (git_try("cat-file", "-e", text("%s:.gitmodules", repo.base)) == 0)
-		die(EXIT_USAGE, "baseline %s: expected no submodules, which an "
-		    "experiment cannot put back", opt.baseline);
+	git("ls-tree", "-r", "-z", repo.base);
+	in = fd_stream(git_out, 0);
+	while (getdelim(&line, &size, '\0', in) > 0)
+		if (begins(line, "160000 "))
+			die(EXIT_USAGE, "baseline %s: %s: expected no "
+			    "submodules, which an experiment cannot put back",
+			    opt.baseline, strchr(line, '\t') + 1);
+	fclose(in);
+	free(line);
 	if (!check_commit("HEAD"))
 		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
 	COPY(repo.home_commit, fd_line(git_out));
@@ -3725,15 +3755,14 @@ main(int argc, char **argv)
 	checks();
 	if (opt.dry_run) {
 		plan();
-		return fflush(stdout) == 0 ? 0 : 1;
+		return printed();
 	}
 	experiment_start();
 	status = experiment();
 	experiment_leave();
 	if (!opt.quiet)
 		ledger_table();
-	if (fflush(stdout) != 0)
-		die(1, "cannot write to standard output:");
+	printed();
 	if (stop_reason[0] != '\0')
 		warn("stopped: %s", stop_reason);
 	show_clear();
