@@ -383,6 +383,46 @@ words_add(struct words *w, const char *word)
 	w->v[w->n] = NULL;
 }
 
+/* words_copy: a word of one's own. */
+static const char *
+words_copy(const char *word)
+{
+	return strcpy(resize(NULL, strlen(word) + 1), word);
+}
+
+/* words_free: a list whose words are all its own. */
+static void
+words_free(struct words *w)
+{
+	while (w->n > 0)
+		free((char *)(size_t)w->v[--w->n]);
+	free(w->v);
+	w->v = NULL;
+}
+
+static int
+words_order(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void
+words_sort(struct words *w)
+{
+	if (w->n > 0)
+		qsort(w->v, w->n, sizeof *w->v, words_order);
+}
+
+/* words_find: word in a sorted list, or NULL. */
+static const char *
+words_find(const struct words *w, const char *word)
+{
+	const char **found = w->n == 0 ? NULL :
+	    bsearch(&word, w->v, w->n, sizeof *w->v, words_order);
+
+	return found == NULL ? NULL : *found;
+}
+
 /* words_set: NAME=value, in place of the one that is there. */
 static void
 words_set(struct words *w, const char *name, const char *value)
@@ -546,9 +586,9 @@ fd_scratch(void)
 
 /* file_text: a regular file's content; NULL with errno where there is none. */
 static char *
-file_text(const char *path, size_t *size)
+file_text(int at, const char *path, size_t *size)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(at, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 	char *content = NULL;
 	ssize_t got = 1;
@@ -571,44 +611,66 @@ file_text(const char *path, size_t *size)
 	return content;
 }
 
-/*
- * tree_visit: make all below name readable and writable for its owner, or
- * remove it; links are never followed.  What cannot be done is left.
- */
-static void
-tree_visit(int at, const char *name, int removing)
+/* dir_dots: is it . or ..? */
+static int
+dir_dots(const struct dirent *d)
 {
-	struct dirent *d;
+	return strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0;
+}
+
+/* dir_type: DT_REG and the like, also where readdir does not tell. */
+static int
+dir_type(DIR *dir, const struct dirent *d)
+{
 	struct stat st;
-	DIR *dir;
+
+	if (d->d_type != DT_UNKNOWN)
+		return d->d_type;
+	if (fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return DT_REG;
+	return S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ? DT_REG :
+	    S_ISLNK(st.st_mode) ? DT_LNK : DT_FIFO;
+}
+
+/* dir_open: never through a link; if need be its owner gets all rights. */
+static DIR *
+dir_open(int at, const char *name, int writable)
+{
+	struct stat st;
+	DIR *dir = NULL;
 	int fd;
 
-	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return;
-	if (!S_ISDIR(st.st_mode)) {
-		if (removing)
-			unlinkat(at, name, 0);
-		else if (S_ISREG(st.st_mode) && !(st.st_mode & S_IRUSR))
-			fchmodat(at, name, (st.st_mode & 07777) | S_IRUSR |
-			    S_IWUSR, 0);
-		return;
-	}
-	if ((st.st_mode & S_IRWXU) != S_IRWXU)
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISDIR(st.st_mode))
+		return NULL;
+	if ((st.st_mode & S_IRUSR) == 0 || (st.st_mode & S_IXUSR) == 0 ||
+	    (writable && (st.st_mode & S_IWUSR) == 0))
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRWXU, 0);
 	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
+	if (fd >= 0 && (dir = fdopendir(fd)) == NULL)
+		close(fd);
+	return dir;
+}
+
+/* files_remove: name and all below it, as far as it can be done. */
+static void
+files_remove(int at, const char *name)
+{
+	struct dirent *d;
+	DIR *dir;
+
+	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
+		return;
+	if ((dir = dir_open(at, name, 1)) == NULL)
 		return;
 	while ((d = readdir(dir)) != NULL)
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			tree_visit(fd, d->d_name, removing);
+		if (!dir_dots(d))
+			files_remove(dirfd(dir), d->d_name);
 	closedir(dir);
-	if (removing)
-		unlinkat(at, name, AT_REMOVEDIR);
+	unlinkat(at, name, AT_REMOVEDIR);
 }
 
 /* ---- CSV: RFC 4180 with LF; a row is one write, or nothing ------------- */
-
-static int output_fd = -1;		/* the output directory, kept open */
 
 static void
 csv_line(FILE *to, const char *const *fields)
@@ -670,6 +732,8 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 	return count;
 }
 
+static int output_fd = -1;		/* the output directory, kept open */
+
 /* file_append: a row, after the header where the file is new, on disk. */
 static void
 file_append(const char *name, const char *header, const char *const *fields)
@@ -708,28 +772,27 @@ file_append(const char *name, const char *header, const char *const *fields)
 
 /* file_begin, file_end: a whole file, written beside its place, renamed. */
 static FILE *
-file_begin(const char *name)
+file_begin(int at, const char *name)
 {
 	const char *beside = text("%s.tmp", name);
 	FILE *f;
 	int fd;
 
-	unlinkat(output_fd, beside, 0);
-	fd = openat(output_fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0666);
+	files_remove(at, beside);
+	fd = openat(at, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 || (f = fdopen(fd, "w")) == NULL)
 		die(1, "cannot write %s:", name);
 	return f;
 }
 
 static void
-file_end(FILE *f, const char *name)
+file_end(FILE *f, int at, const char *name)
 {
-	int bad = fflush(f) != 0 || fsync(fileno(f)) != 0;
+	int bad = fflush(f) != 0 || (at == output_fd && fsync(fileno(f)) != 0);
 
-	if (fclose(f) != 0 || bad || renameat(output_fd,
-	    text("%s.tmp", name), output_fd, name) != 0 ||
-	    fsync(output_fd) != 0)
+	if (fclose(f) != 0 || bad ||
+	    renameat(at, text("%s.tmp", name), at, name) != 0 ||
+	    (at == output_fd && fsync(at) != 0))
 		die(1, "cannot write %s:", name);
 }
 
@@ -1556,6 +1619,7 @@ static struct {				/* written by the checks at start */
 	char dir[PATH_MAX], common[PATH_MAX];
 	char home[NAME_SIZE];		/* the user's branch; "" if detached */
 	char home_commit[ID_SIZE], base[ID_SIZE];
+	mode_t top_mode, dir_mode;	/* of the work tree and of dir */
 	char output[PATH_MAX];
 	int output_inside;		/* the output is inside the work tree */
 } repo;
@@ -1609,8 +1673,8 @@ environments(void)
 {
 	static const char *const ours[] = { "core.hooksPath", "/dev/null",
 	    "core.fsmonitor", "false", "core.untrackedCache", "false",
-	    "core.splitIndex", "false", "gc.auto", "0", "maintenance.auto",
-	    "false", "commit.gpgSign", "false", "submodule.recurse", "false",
+	    "core.splitIndex", "false", "core.safecrlf", "false", "gc.auto", "0",
+	    "maintenance.auto", "false", "commit.gpgSign", "false", "submodule.recurse", "false",
 	    "i18n.commitEncoding", "UTF-8", NULL };
 	static const char *const theirs[] = { "gc.auto", "0",
 	    "maintenance.auto", "false", NULL };
@@ -1700,22 +1764,50 @@ git_lines(char (*lines)[PATH_MAX], int n)
 	return i;
 }
 
-/* git_paths: a git command, and the protected paths as its last words. */
+/* git_with: a git command with more words at its end; its exit status. */
 static int
-git_paths(const char *const *command)
+git_with(const char *const *command, const char *const *more, size_t n)
 {
 	struct words w = { NULL, 0 };
 	int status;
-	size_t i;
 
 	for (; *command != NULL; command++)
 		words_add(&w, *command);
-	for (i = 0; i < opt.protect.n; i++)
-		words_add(&w, opt.protect.v[i]);
+	for (; n > 0; n--)
+		words_add(&w, *more++);
 	status = git_run(w.v);
 	free(w.v);
 	return status;
 }
+
+/* git_protected: the same with the protected paths. */
+static int
+git_protected(const char *const *command)
+{
+	return git_with(command, opt.protect.v, opt.protect.n);
+}
+
+/* ---- the tree: what an agent left is kept, then it is as it was -------- */
+
+/*
+ * Between attempts the tree is its commit and every ref is where it was, but
+ * for those of the experiment.  What git ignored at the start, our output and
+ * empty directories are the user's, whatever an agent makes git ignore.
+ */
+static struct words tree_users, tree_empty;	/* paths from the top, sorted */
+static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
+static char tree_start[NAME_SIZE];	/* the commit that it began with */
+static int tree_touched;		/* the user's branch was left */
+static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
+
+static struct kept {			/* a file that nobody may change */
+	int at;				/* output_fd: of the results */
+	const char *name;
+	char *content;			/* as it was; NULL: absent */
+	size_t size;
+	mode_t mode;
+} *kept;
+static size_t kept_n;
 
 /* What a command that broke off leaves in the git directory.  Those before
  * MERGE_MSG are refused at the start, since then they are the user's. */
@@ -1723,28 +1815,11 @@ static const char *const tree_leftovers[] = {
 	"index.lock", "HEAD.lock", "config.lock", "packed-refs.lock",
 	"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG",
 	"rebase-merge", "rebase-apply", "sequencer",
-	"MERGE_MSG", "MERGE_MODE", "MERGE_RR", "MERGE_AUTOSTASH", "AUTO_MERGE",
+	"MERGE_MSG", "COMMIT_EDITMSG", "MERGE_MODE", "MERGE_RR", "MERGE_AUTOSTASH", "AUTO_MERGE",
 	"SQUASH_MSG", "REBASE_HEAD", "BISECT_START", "BISECT_NAMES",
 	"BISECT_TERMS", "BISECT_RUN", "BISECT_HEAD", "BISECT_EXPECTED_REV",
 	"BISECT_ANCESTORS_OK", "BISECT_FIRST_PARENT", NULL
 };
-
-static struct {				/* what an agent may not change */
-	const char *name;
-	char *content;			/* as at the start; NULL: absent */
-	size_t size;
-} tree_kept[] = {
-	{ "config", NULL, 0 }, { "config.worktree", NULL, 0 },
-	{ "info/attributes", NULL, 0 }, { "info/exclude", NULL, 0 },
-	{ "info/grafts", NULL, 0 }, { "info/sparse-checkout", NULL, 0 }
-};
-enum { TREE_KEPT = sizeof tree_kept / sizeof *tree_kept };
-
-static struct words tree_users;		/* the user's ignored paths */
-static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
-static char tree_start[NAME_SIZE];	/* the commit that it began with */
-static char tree_squashed[ID_SIZE];	/* claude's commits, not on branch */
-static int tree_touched;		/* the user's branch was left */
 
 static const char *
 tree_ref(void)
@@ -1758,12 +1833,10 @@ tree_file(const char *name)
 {
 	int shared = strcmp(name, "config") == 0 || begins(name, "config.l") ||
 	    begins(name, "info/") || begins(name, "packed-") ||
-	    begins(name, "refs/");
+	    begins(name, "refs");
 
 	return text("%s/%s", shared ? repo.common : repo.dir, name);
 }
-
-static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
 
 /* tree_index: our own index. */
 static const char *
@@ -1772,92 +1845,326 @@ tree_index(void)
 	return text("%s/index", private_dir);
 }
 
-/*
- * tree_note_users: what is ignored now, and our output, is the user's, also
- * when an agent changes what is ignored.
- */
-static void
-tree_note_users(void)
-{
-	char *path = NULL;
-	size_t size = 0;
-	FILE *in;
-
-	git("ls-files", "-z", "--others", "--ignored", "--exclude-standard",
-	    "--directory");
-	for (in = fd_stream(git_out, 0); getdelim(&path, &size, '\0', in) > 0;
-	    path = NULL)
-		words_add(&tree_users, path);
-	fclose(in);
-	free(path);
-	if (repo.output_inside)
-		words_add(&tree_users, strdup(text("%s/", repo.output +
-		    strlen(top) + 1)));
-}
-
-/* tree_is_users: which of those path, from the top, is or is below; or NULL. */
+/* tree_is_users: is path, from the top, the user's, or below what is? */
 static const char *
 tree_is_users(const char *path)
 {
-	size_t i, len;
+	const char *found = NULL;
+	size_t len = 0;
 
-	for (i = 0; i < tree_users.n; i++) {
-		len = strlen(tree_users.v[i]);
-		if (strcmp(path, tree_users.v[i]) == 0 ||
-		    (tree_users.v[i][len - 1] == '/' &&
-		    begins(path, tree_users.v[i])))
-			return tree_users.v[i];
+	if (tree_users.n == 0)
+		return NULL;
+	while (found == NULL && path[len] != '\0') {
+		len += strcspn(path + len, "/");
+		found = words_find(&tree_users, text("%.*s/", (int)len, path));
+		len += path[len] == '/';
 	}
-	return NULL;
+	return found != NULL ? found : words_find(&tree_users, path);
 }
 
-/* tree_hide_output: the output is no dirt; that it stays, tree_users sees to. */
-static void
-tree_hide_output(void)
-{
-	int fd;
+enum walk { NOTE, CLEAR, OPEN_UP };
 
-	if (!repo.output_inside)
+/* tree_leaf: can git take this file?  What it cannot is noted, or removed. */
+static int
+tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
+{
+	struct stat st;
+
+	if ((how == OPEN_UP || begins(name, ".git")) && type == DT_REG &&
+	    fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (st.st_mode & (S_IRUSR | S_IWUSR)) != (S_IRUSR | S_IWUSR))
+		fchmodat(at, name, (st.st_mode & 07777) | S_IRUSR | S_IWUSR, 0);
+	if (type == DT_REG || type == DT_LNK)
+		return 1;
+	if (how == NOTE)
+		words_add(&tree_users, words_copy(path));
+	else if (how == CLEAR)
+		unlinkat(at, name, 0);
+	return how != CLEAR;
+}
+
+/*
+ * tree_walk: a directory and all below it, but for what is the user's.  NOTE
+ * takes down pipes and empty directories as such; CLEAR removes those that
+ * are new, and makes repositories inside plain files; OPEN_UP makes all
+ * readable and writable.  Returns how much is left in the directory.
+ */
+static int
+tree_walk(int at, const char *name, size_t used, enum walk how)
+{
+	static char path[PATH_MAX];	/* from the top; so much of it is name's */
+	DIR *dir = dir_open(at, name, how == OPEN_UP);
+	struct dirent *d;
+	int type, left = 0;
+	size_t len;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		at = dirfd(dir);
+		len = used + strlen(d->d_name);
+		if (dir_dots(d) || (used == 0 && strcmp(d->d_name, ".git") == 0))
+			continue;
+		if (how == CLEAR && (strcmp(d->d_name, ".git") == 0 ||
+		    len + 2 > sizeof path)) {
+			files_remove(at, d->d_name);
+			continue;
+		}
+		left++;
+		copy_to(path + used, sizeof path - used, d->d_name);
+		if (len + 2 > sizeof path || tree_is_users(path) != NULL)
+			continue;
+		if ((type = dir_type(dir, d)) != DT_DIR) {
+			left -= !tree_leaf(at, d->d_name, path, type, how);
+			continue;
+		}
+		strcpy(path + len, "/");
+		if (tree_walk(at, d->d_name, len + 1, how) > 0)
+			continue;
+		path[len + 1] = '\0';
+		if (how == NOTE)
+			words_add(&tree_empty, words_copy(path));
+		else if (how == CLEAR && words_find(&tree_empty, path) == NULL)
+			left -= unlinkat(at, d->d_name, AT_REMOVEDIR) == 0;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return left;
+}
+
+/* tree_note: from now on what is ignored or empty is known as the user's. */
+static void
+tree_note(void)
+{
+	tree_walk(AT_FDCWD, top, 0, NOTE);
+	words_sort(&tree_users);
+	words_sort(&tree_empty);
+}
+
+/* tree_clear: remove what git has just listed, but the user's; 0: all. */
+static int
+tree_clear(void)
+{
+	char *path = NULL, *slash;
+	size_t size = 0;
+	int left = 0;
+	FILE *in = fd_stream(git_out, 0);
+
+	while (getdelim(&path, &size, '\0', in) > 0) {
+		if (tree_is_users(path) != NULL)
+			continue;
+		files_remove(AT_FDCWD, path);
+		left |= access(path, F_OK) == 0;
+		while ((slash = strrchr(path, '/')) != NULL) {
+			slash[1] = '\0';	/* a directory that is empty now */
+			if (words_find(&tree_empty, path) != NULL ||
+			    rmdir(path) != 0)
+				break;
+			*slash = '\0';
+		}
+	}
+	fclose(in);
+	free(path);
+	return left;
+}
+
+/* kept_add: such a file is as it is now. */
+static void
+kept_add(int at, const char *name)
+{
+	struct kept *k;
+	struct stat st;
+
+	kept = resize(kept, (kept_n + 1) * sizeof *kept);
+	k = &kept[kept_n++];
+	k->at = at;
+	k->name = words_copy(name);
+	k->content = file_text(at, name, &k->size);
+	if (k->content == NULL && errno == EACCES)
+		die(1, "cannot read %s:", name);
+	k->mode = fstatat(at, name, &st, 0) == 0 ? st.st_mode & 07777 : 0;
+}
+
+/* kept_note: the repository's settings, and the results as CSV. */
+static void
+kept_note(void)
+{
+	static const char *const settings_of_git[] = { "config",
+	    "config.worktree", "commondir", "info/attributes", "info/exclude",
+	    "info/grafts", "info/sparse-checkout", NULL };
+	const char *folder, *end, *base = strrchr(opt.prefix, '/');
+	const char *const *name;
+	struct dirent *d;
+	DIR *dir;
+
+	if (plan_only)
 		return;
-	fd = openat(output_fd, ".gitignore", O_WRONLY | O_CREAT | O_TRUNC |
-	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
-	if (fd < 0 || fd_write(fd, "*\n", 2) != 0 || close(fd) != 0)
-		warn("cannot write %s/.gitignore:", repo.output);
+	for (name = settings_of_git; *name != NULL; name++)
+		kept_add(AT_FDCWD, tree_file(*name));
+	folder = base == NULL ? "." : text("%.*s", (int)(base - opt.prefix),
+	    opt.prefix);
+	base = text("%s--", base == NULL ? opt.prefix : base + 1);
+	dir = dir_open(output_fd, folder, 0);
+	while (dir != NULL && (d = readdir(dir)) != NULL)
+		if (begins(d->d_name, base) &&
+		    (end = strrchr(d->d_name, '.')) != NULL &&
+		    strcmp(end, ".csv") == 0)
+			kept_add(output_fd, text("%s/%s", folder, d->d_name));
+	if (dir != NULL)
+		closedir(dir);
 }
 
-/* tree_content: of a guarded file; NULL: there is none, or no readable one. */
-static char *
-tree_content(const char *name, size_t *size)
-{
-	char *content = file_text(tree_file(name), size);
-
-	if (content == NULL && errno != ENOENT && errno != ENOTDIR &&
-	    errno != EINVAL && errno != EACCES && errno != ELOOP)
-		die(1, "cannot read %s:", tree_file(name));
-	return content;
-}
-
-/* tree_guard: a file of the repository is as it was at the start. */
+/* kept_put: such a file with this content, whatever is in its place. */
 static void
-tree_guard(const char *name, const char *content, size_t size)
+kept_put(int at, const char *name, const char *content, size_t size,
+    mode_t mode)
 {
-	size_t now = 0;
-	char *found = tree_content(name, &now);
-	int fd, same = found == NULL || content == NULL ? found == content :
-	    now == size && memcmp(found, content, size) == 0;
+	FILE *f = file_begin(at, name);
 
-	free(found);
+	fwrite(content, 1, size, f);
+	fchmod(fileno(f), mode);
+	files_remove(at, name);
+	file_end(f, at, name);
+}
+
+/* kept_back: it is as it was. */
+static void
+kept_back(const struct kept *k)
+{
+	size_t size;
+	struct stat st;
+	char *now = file_text(k->at, k->name, &size);
+	int same = now == NULL || k->content == NULL ? now == k->content :
+	    size == k->size && memcmp(now, k->content, size) == 0 &&
+	    fstatat(k->at, k->name, &st, 0) == 0 &&
+	    (st.st_mode & 07777) == k->mode;
+
+	free(now);
 	if (same)
 		return;
-	warn("claude changed %s of the repository: put back", name);
-	tree_visit(AT_FDCWD, tree_file(name), 1);
-	if (content == NULL)
+	warn("%s was changed: put back", k->name);
+	if (k->content == NULL)
+		files_remove(k->at, k->name);
+	else
+		kept_put(k->at, k->name, k->content, k->size, k->mode);
+}
+
+/* output_make: the output directory, and the folders of a prefix with '/'. */
+static void
+output_make(void)
+{
+	char folder[NAME_SIZE], *s;
+	struct stat st;
+	FILE *f;
+
+	if (mkdir(repo.output, 0777) != 0 && errno != EEXIST)
+		die(1, "cannot make the directory %s:", repo.output);
+	if (output_fd >= 0)
+		close(output_fd);
+	output_fd = open(repo.output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (output_fd < 0)
+		die(1, "cannot open the directory %s:", repo.output);
+	COPY(folder, opt.prefix);
+	for (s = folder; (s = strchr(s, '/')) != NULL; *s++ = '/') {
+		*s = '\0';
+		if (mkdirat(output_fd, folder, 0777) != 0 && errno != EEXIST)
+			die(1, "cannot make the directory %s in %s:", folder,
+			    repo.output);
+	}
+	/* It is no dirt for git; that it stays, tree_users sees to. */
+	if (!repo.output_inside || (fstatat(output_fd, ".gitignore", &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size == 2))
 		return;
-	mkdir(tree_file("info/"), 0777);	/* it may be gone as a whole */
-	fd = open(tree_file(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0666);
-	if (fd < 0 || fd_write(fd, content, size) != 0 || close(fd) != 0)
-		die(1, "cannot put %s back:", tree_file(name));
+	files_remove(output_fd, ".gitignore");
+	f = file_begin(output_fd, ".gitignore");
+	fputs("*\n", f);
+	file_end(f, output_fd, ".gitignore");
+}
+
+/* kept_mend: all are, in the output directory that we knew; then, none is. */
+static void
+kept_mend(void)
+{
+	struct stat ours, there;
+	int was = output_fd;
+	struct kept *k;
+
+	if (fstat(output_fd, &ours) != 0)
+		die(1, "cannot look at %s:", repo.output);
+	if (lstat(repo.output, &there) != 0 || ours.st_ino != there.st_ino ||
+	    ours.st_dev != there.st_dev) {
+		warn("%s was removed: made anew, but for logs", repo.output);
+		files_remove(AT_FDCWD, repo.output);
+	}
+	output_make();
+	while (kept_n > 0) {
+		k = &kept[--kept_n];
+		k->at = k->at == was ? output_fd : k->at;
+		kept_back(k);
+		free((char *)(size_t)k->name);
+		free(k->content);
+	}
+}
+
+/* tree_unlock: no git is alive, so every lock is stale; pipes hang a git. */
+static void
+tree_unlock(int at, const char *name)
+{
+	DIR *dir = dir_open(at, name, 1);
+	struct dirent *d;
+	const char *end;
+	int type;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		end = strrchr(d->d_name, '.');
+		type = dir_type(dir, d);
+		if ((end != NULL && strcmp(end, ".lock") == 0) ||
+		    type == DT_FIFO)
+			files_remove(dirfd(dir), d->d_name);
+		else if (type == DT_DIR && !dir_dots(d) &&
+		    strcmp(d->d_name, "objects") != 0)
+			tree_unlock(dirfd(dir), d->d_name);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+/* tree_mend: git takes the directory for a repository again. */
+static void
+tree_mend(void)
+{
+	const char *commit = tree_start[0] != '\0' ? tree_start : repo.base;
+	size_t size;
+	char *head;
+
+	mkdir(tree_file("refs"), 0777);
+	mkdir(tree_file("info/"), 0777);
+	head = file_text(AT_FDCWD, tree_file("HEAD"), &size);
+	if (head == NULL || (!begins(head, "ref: refs/") &&
+	    strspn(head, "0123456789abcdef") < 40)) {
+		warn("HEAD of the repository was ruined: made anew");
+		kept_put(AT_FDCWD, tree_file("HEAD"), text("%s\n", commit),
+		    strlen(commit) + 1, 0644);
+	}
+	free(head);
+}
+
+/* tree_autostash: what a merge or rebase that broke off has put aside. */
+static const char *
+tree_autostash(void)
+{
+	static const char *const names[] = { "MERGE_AUTOSTASH",
+	    "rebase-merge/autostash", "rebase-apply/autostash" };
+	char *id = NULL;
+	const char *found;
+	size_t size;
+	int i;
+
+	for (i = 0; id == NULL && i < 3; i++)
+		id = file_text(AT_FDCWD, tree_file(names[i]), &size);
+	found = text("%.*s", id == NULL ? 0 : (int)strspn(id,
+	    "0123456789abcdef"), id == NULL ? "" : id);
+	free(id);
+	return found;
 }
 
 /* tree_settle: no agent is alive, so undo what it did to the repository. */
@@ -1865,21 +2172,24 @@ static void
 tree_settle(void)
 {
 	const char *const *name;
-	int i;
 
 	if (plan_only)
 		return;
-	for (name = tree_leftovers; *name != NULL; name++)
-		tree_visit(AT_FDCWD, tree_file(*name), 1);
-	tree_visit(AT_FDCWD, tree_file(text("%s.lock", tree_ref())), 1);
-	if (repo.home[0] != '\0')
-		tree_visit(AT_FDCWD, tree_file(text("%s.lock", repo.home)), 1);
+	chmod(top, repo.top_mode);
+	chmod(repo.dir, repo.dir_mode);
 	if (chdir(top) != 0)		/* it may be another one by now */
 		die(1, "%s: cannot be entered any more:", top);
-	for (i = 0; i < TREE_KEPT; i++)
-		tree_guard(tree_kept[i].name, tree_kept[i].content,
-		    tree_kept[i].size);
-	tree_hide_output();
+	if (access(tree_file(""), F_OK) != 0)
+		die(1, "%s is gone", repo.dir);
+	tree_unlock(AT_FDCWD, repo.dir);
+	if (strcmp(repo.common, repo.dir) != 0)
+		tree_unlock(AT_FDCWD, repo.common);
+	tree_unlock(AT_FDCWD, private_dir);
+	for (name = tree_leftovers; *name != NULL; name++)
+		files_remove(AT_FDCWD, tree_file(*name));
+	tree_mend();
+	kept_mend();
+	tree_walk(AT_FDCWD, top, 0, CLEAR);
 }
 
 /* index_copy: with its time, by which git knows which files to compare. */
@@ -1887,167 +2197,239 @@ static void
 index_copy(const char *from, const char *to)
 {
 	static char block[65536];
-	const char *beside = text("%s.tmp", to);
 	struct timespec times[2];
 	struct stat st;
-	ssize_t n;
-	int in, out, bad;
+	FILE *in, *out;
+	size_t n;
 
-	tree_visit(AT_FDCWD, beside, 1);
-	in = open(from, O_RDONLY | O_CLOEXEC);
-	if (in < 0 || fstat(in, &st) != 0 || (out = open(beside, O_WRONLY |
-	    O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 0777)) < 0)
-		die(1, "cannot copy %s:", from);
-	while ((n = read(in, block, sizeof block)) > 0 &&
-	    fd_write(out, block, (size_t)n) == 0)
-		;
+	if ((in = fopen(from, "r")) == NULL || fstat(fileno(in), &st) != 0)
+		die(1, "cannot read %s:", from);
+	out = file_begin(AT_FDCWD, to);
+	while ((n = fread(block, 1, sizeof block, in)) > 0)
+		fwrite(block, 1, n, out);
 	memset(times, 0, sizeof times);
 	times[0].tv_sec = times[1].tv_sec = st.st_mtime;
-	bad = n != 0 || futimens(out, times) != 0;
-	close(in);
+	if (ferror(in) || fflush(out) != 0 ||
+	    fchmod(fileno(out), st.st_mode & 0777) != 0 ||
+	    futimens(fileno(out), times) != 0)
+		die(1, "cannot copy %s:", from);
+	fclose(in);
 	if (stat(to, &st) == 0 && !S_ISREG(st.st_mode))
-		tree_visit(AT_FDCWD, to, 1);	/* an agent's directory */
-	if (close(out) != 0 || bad || rename(beside, to) != 0)
-		die(1, "cannot write %s:", to);
+		files_remove(AT_FDCWD, to);	/* an agent's directory */
+	file_end(out, AT_FDCWD, to);
 }
 
-/* tree_clean: is the tree its commit?  If not, git has said what is not. */
-static int
-tree_clean(const char *untracked)
+/* tree_share: who asks git in the tree sees it as it is. */
+static void
+tree_share(void)
 {
-	return git_try("status", "--porcelain", untracked) == 0 &&
-	    fd_size(git_out) == 0;
+	if (!plan_only)
+		index_copy(tree_index(), tree_file("index"));
 }
 
-/* tree_sweep: remove what is not committed, but for the user's; 0 if gone. */
-static int
-tree_sweep(void)
+/* tree_checkout: the committed files are commit's, on branch or on none. */
+static void
+tree_checkout(const char *branch, const char *commit)
 {
-	struct words w = { NULL, 0 };
-	char pattern[2 * PATH_MAX];
-	const char *s;
-	size_t i, n, first;
-	int status;
+	char id[ID_SIZE + NAME_SIZE];
+	const char *const *to;
 
-	words_add(&w, "git");
-	words_add(&w, "clean");
-	words_add(&w, "-q");
-	words_add(&w, "-ffd");
-	first = w.n;
-	for (i = 0; i < tree_users.n; i++) {
-		pattern[0] = '/';
-		for (n = 1, s = tree_users.v[i]; *s != '\0'; s++) {
-			if (strchr("*?[\\ ", *s) != NULL)
-				pattern[n++] = '\\';
-			pattern[n++] = *s;
-		}
-		pattern[n] = '\0';
-		words_add(&w, strdup(text("--exclude=%s", pattern)));
+	COPY(id, text("%s^0", commit));	/* a branch may be named like an id */
+	to = branch[0] == '\0' ? ARGV("checkout", "-q", "--force", "--detach",
+	    id, "--") : ARGV("checkout", "-q", "--force",
+	    "--ignore-other-worktrees", "-B", branch, id, "--");
+	if (git_run(to) != 0) {
+		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
+		git_must(to);
 	}
-	status = git_run(w.v);
-	for (i = first; i < w.n; i++)
-		free((char *)(size_t)w.v[i]);
-	free(w.v);
-	return status;
 }
 
 /* tree_restore: the tree is commit, on branch ("" for none), or we die. */
 static void
 tree_restore(const char *branch, const char *commit)
 {
-	char id[ID_SIZE + NAME_SIZE];
-	int tries;
+	const char *status = "";
+	int tries, left;
+	size_t i;
 
-	COPY(id, text("%s^0", commit));	/* a branch may be named like an id */
 	for (tries = 0; tries < 2; tries++) {
-		if (branch[0] != '\0')
-			git_try("checkout", "-q", "--force",
-			    "--ignore-other-worktrees", "-B", branch, id, "--");
-		else
-			git_try("checkout", "-q", "--force", "--detach", id,
-			    "--");
-		if (tree_sweep() == 0 && (plan_only || tree_clean("-uno")))
+		tree_checkout(branch, commit);
+		if (plan_only)
 			return;
-		tree_visit(AT_FDCWD, top, 0);	/* chmod 000, say */
-	}
-	git("checkout", "-q", "--force", id, "--");
-	die(1, "%s cannot be put back: git status says \"%s\"", top,
-	    git_said("status", "--porcelain", "-uno"));
-}
-
-/* tree_unclaim: nothing that an agent made is where our branch is to be. */
-static void
-tree_unclaim(void)
-{
-	tree_visit(AT_FDCWD, tree_file(text("%s.lock", tree_ref())), 1);
-	git_try("update-ref", "--no-deref", "-d", tree_ref());
-	for (;;) {			/* branches below its name */
-		git("for-each-ref", "--count=1", "--format=%(refname)",
-		    text("%s/", tree_ref()));
-		if (fd_size(git_out) == 0)
+		git("ls-files", "-z", "--others", "--exclude-standard");
+		left = tree_clear();
+		for (i = 0; i < tree_empty.n; i++)
+			mkdir(tree_empty.v[i], 0777);
+		status = git_said("status", "--porcelain", "-uno");
+		if (*status == '\0' && !left)
 			return;
-		git("update-ref", "--no-deref", "-d", fd_line(git_out));
+		tree_walk(AT_FDCWD, top, 0, OPEN_UP);	/* chmod 000, say */
 	}
+	die(1, "%s cannot be put back: git status says \"%s\"", top, status);
 }
 
-/* tree_take: our branch is at commit, and HEAD on it. */
+/* ref_set: name is id, whatever is in its place; "" removes it. */
 static void
-tree_take(const char *commit)
+ref_set(const char *name, const char *id)
 {
-	if (git_try("update-ref", "--no-deref", tree_ref(), commit) != 0) {
-		tree_unclaim();
-		git("update-ref", "--no-deref", tree_ref(), commit);
-	}
-	git("symbolic-ref", "HEAD", tree_ref());
+	const char *const *set = id[0] == '\0' ? ARGV("update-ref",
+	    "--no-deref", "-d", name) : ARGV("update-ref", "--no-deref", name,
+	    id);
+
+	if (git_run(set) == 0)
+		return;
+	files_remove(AT_FDCWD, tree_file(name));	/* a broken one */
+	git_must(set);
 }
 
-/* tree_grew: is commit the start, or does it build on it? */
+static struct words refs;		/* as they were, see refs_read */
+
+/* refs_read: a word "*name id symref" each, in order; '*' marks HEAD's. */
+static void
+refs_read(struct words *w)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *in;
+
+	words_free(w);
+	if (plan_only)
+		return;
+	git("for-each-ref",
+	    "--format=%(HEAD)%(refname) %(objectname) %(symref)");
+	in = fd_stream(git_out, 0);
+	while (getdelim(&line, &size, '\n', in) > 0)
+		words_add(w, words_copy(text("%.*s", (int)strcspn(line, "\n"),
+		    line)));
+	fclose(in);
+	free(line);
+}
+
+/* ref_name, ref_id: what such a word says. */
+static const char *
+ref_name(const char *ref)
+{
+	return text("%.*s", (int)strcspn(ref + 1, " "), ref + 1);
+}
+
+static const char *
+ref_id(const char *ref)
+{
+	const char *id = strchr(ref + 1, ' ') + 1;
+
+	return text("%.*s", (int)strcspn(id, " "), id);
+}
+
+/* ref_keep: commits of an attempt, reachable but out of sight. */
+static void
+ref_keep(const char *attempt, const char *name, const char *id)
+{
+	if (attempt != NULL && id[0] != '\0' && strcmp(id, tree_start) != 0 &&
+	    git_try("cat-file", "-e", text("%s^{object}", id)) == 0)
+		ref_set(text("%s%s", attempt, name), id);
+}
+
+/* ref_back: was is as it was, or gone where it is NULL; now is kept. */
+static void
+ref_back(const char *was, const char *now, const char *attempt)
+{
+	const char *name = ref_name(was != NULL ? was : now);
+	const char *target = was == NULL ? "" : strrchr(was, ' ') + 1;
+
+	if (strcmp(name, tree_ref()) == 0 || begins(name, "refs/remotes/") ||
+	    (was != NULL && now != NULL && strcmp(was + 1, now + 1) == 0) ||
+	    (was == NULL && begins(name, REFS)))
+		return;
+	if (now != NULL && (was == NULL || strcmp(ref_id(was), ref_id(now))))
+		ref_keep(attempt, text("-refs/%s", name + strlen("refs/")),
+		    ref_id(now));
+	if (was != NULL)
+		warn("%s was changed: put back", name);
+	if (*target != '\0')
+		git("symbolic-ref", name, target);
+	else
+		ref_set(name, was == NULL ? "" : ref_id(was));
+}
+
+/* refs_back: all are as they were; what an attempt made of them is kept. */
+static void
+refs_back(const struct words *now, const char *attempt)
+{
+	const char *a, *b;
+	size_t i, j;
+	int new, order;
+
+	/* What is new goes first: it may be in the way of what was. */
+	for (new = 1; new >= 0; new--)
+		for (i = j = 0; i < refs.n || j < now->n;) {
+			a = i < refs.n ? refs.v[i] : NULL;
+			b = j < now->n ? now->v[j] : NULL;
+			order = a == NULL ? 1 : b == NULL ? -1 :
+			    strcmp(ref_name(a), ref_name(b));
+			if (new == (order > 0))
+				ref_back(order <= 0 ? a : NULL,
+				    order >= 0 ? b : NULL, attempt);
+			i += order <= 0;
+			j += order >= 0;
+		}
+}
+
+/* tree_known: what the next to work here may not change. */
+static void
+tree_known(void)
+{
+	kept_note();
+	refs_read(&refs);
+	tree_share();
+}
+
+/* tree_grew: does commit build on the start? */
 static int
 tree_grew(const char *commit)
 {
-	return strcmp(commit, tree_start) == 0 ||
+	return commit[0] != '\0' && strcmp(commit, tree_start) != 0 &&
 	    git_try("merge-base", "--is-ancestor", tree_start, commit) == 0;
 }
 
-/* tree_head: HEAD is the iteration's branch, which holds claude's commits. */
-static void
-tree_head(void)
+/*
+ * tree_head: HEAD is the iteration's branch, with the commits that claude
+ * made there or, sooner, where it left HEAD; without those that do not build
+ * on the start, amended ones say.  They are kept, and so is all else.
+ * Returns its commit.
+ */
+static const char *
+tree_head(const char *attempt)
 {
-	const char *user = repo.home[0] != '\0' ? repo.home : "HEAD";
-	const char *const look[] = { "git", "rev-parse", "HEAD", user,
-	    "--symbolic-full-name", "HEAD", NULL };
-	char line[3][PATH_MAX], *head = line[0];
-	int status = git_run(look);
+	struct words now = { NULL, 0 };
+	char head[ID_SIZE] = "", tip[ID_SIZE] = "", parent[ID_SIZE];
+	const char *ours = NULL;
+	size_t i;
 
-	if (status != 0 && repo.home[0] != '\0') {	/* was it deleted? */
-		git("update-ref", "--no-deref", user, repo.home_commit);
-		status = git_run(look);
+	refs_read(&now);
+	for (i = 0; i < now.n; i++) {
+		if (now.v[i][0] == '*')
+			COPY(head, ref_id(now.v[i]));
+		if (strcmp(ref_name(now.v[i]), tree_ref()) == 0) {
+			COPY(tip, ref_id(now.v[i]));
+			ours = now.v[i];
+		}
 	}
-	if (status != 0) {		/* HEAD has no commit */
-		tree_take(tree_start);
-		git_must(look);
-	}
-	git_lines(line, 3);
-	if (repo.home[0] != '\0' && strcmp(line[1], repo.home_commit) != 0) {
-		warn("claude moved %s to %s: moved back", user, line[1]);
-		git("update-ref", "--no-deref", user, repo.home_commit);
-	}
-	tree_squashed[0] = '\0';
-	if (!tree_grew(head)) {		/* amended, say: squashed */
-		COPY(tree_squashed, head);
-		COPY(line[0], tree_start);
-	} else if (strcmp(line[2], tree_ref()) == 0) {
-		return;
-	}
-	if (strcmp(line[2], tree_ref()) != 0 && git_try("rev-parse", "-q",
-	    "--verify", tree_ref()) == 0) {	/* commits, then elsewhere */
-		COPY(line[1], fd_line(git_out));
-		if (strcmp(head, tree_start) == 0 && tree_grew(line[1]))
-			COPY(line[0], line[1]);
-		else if (tree_squashed[0] == '\0')
-			COPY(tree_squashed, line[1]);
-	}
-	tree_take(head);
+	if (head[0] == '\0' && git_try("rev-parse", "-q", "--verify",
+	    "HEAD^{commit}") == 0)
+		COPY(head, fd_line(git_out));
+	COPY(parent, tree_grew(head) ? head : strcmp(head, tip) != 0 &&
+	    tree_grew(tip) ? tip : tree_start);
+	if (strcmp(head, parent) != 0)
+		ref_keep(attempt, "-refs/HEAD", head);
+	if (strcmp(tip, parent) != 0 && strcmp(tip, head) != 0)
+		ref_keep(attempt, "-refs/branch", tip);
+	refs_back(&now, attempt);
+	if (strcmp(tip, parent) != 0 || ours[strlen(ours) - 1] != ' ')
+		ref_set(tree_ref(), parent);
+	if (ours == NULL || ours[0] != '*')
+		git("symbolic-ref", "HEAD", tree_ref());
+	words_free(&now);
+	return text("%s", parent);
 }
 
 /* tree_begin: a new branch for an iteration, where HEAD is. */
@@ -2057,31 +2439,31 @@ tree_begin(void)
 	char id[NAME_SIZE + 8];
 
 	COPY(id, text("%s^0", tree_start));
-	if (git_try("switch", "-q", "-c", tree_branch, id) == 0)
-		return;
-	tree_unclaim();			/* an earlier agent was there first */
 	git("switch", "-q", "-c", tree_branch, id);
 }
 
-/* tree_unnest: repositories that were made inside become plain files. */
+/* tree_add_raw: what git cannot convert goes into the index as it is. */
 static int
-tree_unnest(void)
+tree_add_raw(void)
 {
-	char *name = NULL;
-	size_t size = 0;
-	int found = 0;
-	FILE *in;
+	static const char raw[] = "* -text -filter -ident"
+	    " -working-tree-encoding\n";
+	char *was, path[PATH_MAX];
+	size_t size;
+	int status;
 
-	git("read-tree", "-m", tree_start);
-	git("ls-files", "-z", "--others", "--exclude-standard");
-	for (in = fd_stream(git_out, 0); getdelim(&name, &size, '\0', in) > 0;)
-		if (name[strlen(name) - 1] == '/' && !tree_is_users(name)) {
-			tree_visit(AT_FDCWD, text("%s/%s.git", top, name), 1);
-			found = 1;
-		}
-	fclose(in);
-	free(name);
-	return found;
+	files_remove(AT_FDCWD, tree_index());	/* it may be the fault */
+	git("read-tree", tree_start);
+	COPY(path, tree_file("info/attributes"));
+	was = file_text(AT_FDCWD, path, &size);
+	kept_put(AT_FDCWD, path, raw, strlen(raw), 0644);
+	status = git_try("add", "-A", "--ignore-errors");
+	if (was == NULL)
+		files_remove(AT_FDCWD, path);
+	else
+		kept_put(AT_FDCWD, path, was, size, 0644);
+	free(was);
+	return status == 0 ? 0 : -1;
 }
 
 /* tree_add: all that claude left into the index; 0, or -1 if not all. */
@@ -2090,14 +2472,27 @@ tree_add(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 64; tries++) {
+	for (tries = 0; tries < 2; tries++) {
 		if (git_try("add", "-A") == 0 && fd_size(git_err) == 0)
 			return 0;
-		tree_visit(AT_FDCWD, top, 0);
-		if (!tree_unnest() && tries > 0)
-			break;
+		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
 	}
-	return git_try("add", "-A", "--ignore-errors") == 0 ? 0 : -1;
+	return tree_add_raw();
+}
+
+/* index_drop: the index has these as the start has them, or not at all. */
+static void
+index_drop(struct words *paths)
+{
+	size_t i, n;
+
+	for (i = 0; i < paths->n; i += n) {	/* exec has a limit */
+		n = paths->n - i < 500 ? paths->n - i : 500;
+		if (git_with(ARGV("reset", "-q", tree_start, "--"),
+		    paths->v + i, n) != 0)
+			git_fail(ARGV("reset", tree_start), 1);
+	}
+	words_free(paths);
 }
 
 struct changes {
@@ -2110,10 +2505,10 @@ tree_changes(void)
 {
 	struct changes c = { 0, 0, 0, 0, 0 };
 	struct words drop = { NULL, 0 };
-	const char *path, *users;
+	const char *path, *users, *last = NULL;
 	long added, removed;
 	char *line = NULL;
-	size_t size = 0, i;
+	size_t size = 0;
 	ssize_t len;
 	FILE *in;
 
@@ -2125,8 +2520,12 @@ tree_changes(void)
 			added = removed = 0;
 		path = strchr(strchr(line, '\t') + 1, '\t') + 1;
 		if ((users = tree_is_users(path)) != NULL) {
-			if (drop.n == 0 || drop.v[drop.n - 1] != users)
-				words_add(&drop, users);
+			if (users != last)
+				words_add(&drop, words_copy(text(
+				    ":(top,literal)%.*s", (int)strlen(users) -
+				    (strrchr(users, '/') != NULL && strrchr(
+				    users, '/')[1] == '\0'), users)));
+			last = users;
 			continue;
 		}
 		c.files++;
@@ -2139,11 +2538,17 @@ tree_changes(void)
 	}
 	fclose(in);
 	free(line);
-	for (i = 0; i < drop.n; i++)
-		git("rm", "-r", "-q", "--cached", "--ignore-unmatch", "--",
-		    text(":(top,literal)%s", drop.v[i]));
-	free(drop.v);
+	index_drop(&drop);
 	return c;
+}
+
+/* commit_tree: the index as a commit; the id of it. */
+static const char *
+commit_tree(const char *parent, const char *message)
+{
+	const char *tree = git_said("write-tree");
+
+	return git_said("commit-tree", "-p", parent, "-m", message, tree);
 }
 
 /*
@@ -2151,24 +2556,49 @@ tree_changes(void)
  * Its id, or "" where it need not be and nothing was left.
  */
 static const char *
-tree_commit(const char *message, int needed, struct changes *changes)
+tree_commit(const char *message, int needed, const char *attempt,
+    struct changes *changes)
 {
-	const char *const commit[] = { "git", "commit", "-q",
-	    "--cleanup=verbatim", "-m", message,
-	    needed ? "--allow-empty" : NULL, NULL };
-	const char *id;
-	int status, partial;
+	char parent[ID_SIZE], id[ID_SIZE];
+	int partial;
 
-	tree_head();
+	COPY(parent, tree_head(attempt));
 	partial = tree_add();
 	*changes = tree_changes();
-	status = git_run(commit);
-	if (status != 0 && (needed || status != 1))
-		git_fail(commit, status);
-	id = git_said("rev-parse", "HEAD");
+	if (!needed && changes->files == 0 && strcmp(parent, tree_start) == 0)
+		return "";
+	COPY(id, commit_tree(parent, message));
+	ref_set(tree_ref(), id);
 	if (partial != 0)
 		tree_restore(tree_branch, id);
-	return !needed && strcmp(id, tree_start) == 0 ? "" : id;
+	return text("%s", id);
+}
+
+/* tree_keep: an attempt's commit, with what its own .gitignore hid. */
+static void
+tree_keep(const char *attempt, const char *commit)
+{
+	const char *left = commit[0] != '\0' ? commit : tree_start;
+	char hidden[ID_SIZE];
+
+	tree_checkout(tree_branch, tree_start);	/* but nothing is removed */
+	tree_add();
+	if (tree_changes().files == 0) {
+		ref_keep(attempt, "", commit);
+		return;
+	}
+	COPY(hidden, commit_tree(tree_start, "what was hidden"));
+	git("read-tree", left);
+	git("read-tree", "-i", "-m", "--aggressive", tree_start, left, hidden);
+	ref_keep(attempt, "", commit_tree(left, "what its .gitignore hid"));
+}
+
+/* tree_put_back: the tree is as before the attempt; what it left is kept. */
+static void
+tree_put_back(const char *attempt, const char *commit)
+{
+	tree_keep(attempt, commit);
+	tree_restore(tree_branch, tree_start);
 }
 
 /* tree_user: the user's own branch; "" if HEAD was detached. */
@@ -2186,12 +2616,8 @@ tree_home(void)
 		return;
 	tree_touched = 0;		/* also when git fails here, and dies */
 	tree_settle();
-	git("update-ref", "--no-deref", text(REFS "%s/baseline", opt.prefix),
-	    repo.base);
-	if (repo.home[0] != '\0')
-		git("update-ref", "--no-deref", repo.home, repo.home_commit);
 	tree_restore(tree_user(), repo.home_commit);
-	index_copy(tree_index(), tree_file("index"));
+	tree_share();
 }
 
 /* ---- claude: its command, its prompt, and why an attempt ended ---------- */
@@ -2203,6 +2629,7 @@ struct attempt {
 	double limit;			/* seconds it may take */
 	int last;			/* the run's own limit is the nearer */
 	char started_at[32];
+	char ref[NAME_SIZE];		/* where what it left is kept */
 	char commit[ID_SIZE];		/* what it left; "" nothing */
 	struct changes changes;
 	int protected_touched;		/* -1: nothing is protected */
@@ -2218,7 +2645,8 @@ scratch_reset(void)
 {
 	if (private_dir[0] == '\0' || plan_only)
 		return;
-	tree_visit(AT_FDCWD, text("%s/tmp", private_dir), 1);
+	mkdir(private_dir, 0700);		/* an agent may remove it */
+	files_remove(AT_FDCWD, text("%s/tmp", private_dir));
 	if (mkdir(text("%s/tmp", private_dir), 0700) != 0)
 		die(1, "cannot make the directory %s/tmp:", private_dir);
 }
@@ -2565,14 +2993,14 @@ benchmark_write(int run, int iteration, const char *name,
 	size_t i;
 
 	COPY(file, result_name(run, iteration, text("%s.csv", name)));
-	to = file_begin(file);
+	to = file_begin(output_fd, file);
 	fputs("experiment_id,run_id,iteration_id,outer_iteration_id,"
 	    "runtime_us\n", to);
 	for (i = 0; i < s->n; i++)
 		csv_line(to, (const char *const[]){ opt.prefix,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
-	file_end(to, file);
+	file_end(to, output_fd, file);
 }
 
 /* benchmark_one: NAME=COMMAND; 1 when it was interrupted. */
@@ -2604,6 +3032,41 @@ benchmark_one(int run, int iteration, const char *benchmark, int built)
 	return result > 0;
 }
 
+/* benchmark_protect: the protected paths are the baseline's. */
+static void
+benchmark_protect(void)
+{
+	const char *const *restore = ARGV("checkout", "-q", "--no-overlay",
+	    repo.base, "--");
+
+	if (opt.protect.n == 0)
+		return;
+	/* An agent's line endings and filters are not for these files. */
+	git_try("checkout", "-q", "--no-overlay", repo.base, "--",
+	    ":(top,glob)**/.gitattributes");
+	if (git_protected(restore) != 0) {
+		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
+		if (git_protected(restore) != 0)
+			git_fail(restore, 1);
+	}
+	if (!plan_only && git_protected(ARGV("ls-files", "-z", "--others",
+	    "--")) == 0)
+		tree_clear();
+}
+
+/* benchmark_undo: what they did to the tree or to the refs. */
+static void
+benchmark_undo(const char *commit)
+{
+	struct words now = { NULL, 0 };
+
+	tree_settle();
+	refs_read(&now);
+	refs_back(&now, NULL);
+	words_free(&now);
+	tree_restore(tree_branch, commit);
+}
+
 /* benchmark_point: measure commit, which is checked out; 1: interrupted. */
 static int
 benchmark_point(int run, int iteration, const char *commit)
@@ -2614,9 +3077,8 @@ benchmark_point(int run, int iteration, const char *commit)
 
 	if (opt.benchmarks.n == 0)
 		return 0;
-	if (opt.protect.n > 0 && git_paths(ARGV("checkout", "-q",
-	    "--no-overlay", repo.base, "--")) != 0)
-		git_fail(ARGV("checkout", repo.base), 1);
+	benchmark_protect();
+	tree_known();
 	COPY(show.what, text("run %d/%ld iteration %d/%ld benchmark", run,
 	    opt.runs, iteration, opt.iterations));
 	show.limit = opt.benchmark_timeout;
@@ -2629,8 +3091,7 @@ benchmark_point(int run, int iteration, const char *commit)
 	for (i = 0; !stopped && i < opt.benchmarks.n; i++)
 		stopped = benchmark_one(run, iteration, opt.benchmarks.v[i],
 		    built == 0);
-	tree_settle();
-	tree_restore(tree_branch, commit);
+	benchmark_undo(commit);
 	if (!stopped && !plan_only)
 		say("run %d/%ld iteration %d/%ld: benchmarks are done", run,
 		    opt.runs, iteration, opt.iterations);
@@ -2733,7 +3194,7 @@ settings_write(const char *version)
 	}
 	fclose(to);
 	COPY(name, experiment_file("experiment"));
-	to = file_begin(name);
+	to = file_begin(output_fd, name);
 	setting(to, "key", "value");
 	setting(to, "version", VERSION);
 	setting(to, "started_at", utc(time(NULL)));
@@ -2766,7 +3227,7 @@ settings_write(const char *version)
 			for (i = 0; i < list->n; i++)
 				setting(to, s->name, list->v[i]);
 	}
-	file_end(to, name);
+	file_end(to, output_fd, name);
 	free(arguments);
 }
 
@@ -2933,35 +3394,18 @@ limit_reset(void)
 	return t > 0 ? text(", which resets at %s", utc((time_t)t)) : "";
 }
 
-/* attempt_keep: commits of an attempt, reachable but out of sight. */
-static void
-attempt_keep(const struct attempt *a, const char *rest, const char *commit)
-{
-	if (commit[0] != '\0')
-		git("update-ref", "--no-deref", text(REFS
-		    "%s/run-%d/iteration-%d/attempt-%d%s", opt.prefix, a->run, a->iteration, a->number, rest),
-		    commit);
-}
-
 /* attempt_commit: what it left, as a commit if there is anything. */
 static void
 attempt_commit(struct attempt *a)
 {
-	char *message = claude_message(a);
+	char *message = claude_message(a), stash[ID_SIZE];
 
+	COPY(stash, tree_autostash());
 	tree_settle();
-	COPY(a->commit, tree_commit(message, a->outcome <= OUT_OF_TIME,
+	ref_keep(a->ref, "-refs/autostash", stash);
+	COPY(a->commit, tree_commit(message, a->outcome <= OUT_OF_TIME, a->ref,
 	    &a->changes));
-	attempt_keep(a, "-rewritten", tree_squashed);
 	free(message);
-}
-
-/* attempt_put_back: keep what it left; the tree is as before. */
-static void
-attempt_put_back(const struct attempt *a)
-{
-	attempt_keep(a, "", a->commit);
-	tree_restore(tree_branch, tree_start);
 }
 
 /* attempt_next: what follows an outcome; read it beside the header. */
@@ -2976,23 +3420,23 @@ attempt_next(struct run *r, const struct attempt *a)
 		COPY(r->commit, a->commit);
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
-		attempt_put_back(a);
+		tree_put_back(a->ref, a->commit);
 		return stop(EXIT_LATER, text("rate limit%s", limit_reset()));
 	case TIMEOUT:
-		attempt_put_back(a);
+		tree_put_back(a->ref, a->commit);
 		return a->number <= opt.retries ? ATTEMPT_AGAIN :
 		    stop(EXIT_TIMEOUT, "the last retry timed out");
 	case DENIED:
-		attempt_put_back(a);
+		tree_put_back(a->ref, a->commit);
 		return stop(EXIT_DENIED, "claude is denied");
 	case FAILURE:
-		attempt_put_back(a);
+		tree_put_back(a->ref, a->commit);
 		if (a->fault[0] != '\0')
 			return stop(1, a->fault);
 		return ++failures < FAILURES ? NEXT_ITERATION :
 		    stop(EXIT_FAILURES, text("%d failures in a row", failures));
 	default:
-		attempt_put_back(a);
+		tree_put_back(a->ref, a->commit);
 		return stop(128 + stop_signal, "");
 	}
 }
@@ -3032,16 +3476,18 @@ attempt(struct run *r, int iteration, int number)
 	a.run = r->id;
 	a.iteration = iteration;
 	a.number = number;
+	COPY(a.ref, text(REFS "%s/run-%d/iteration-%d/attempt-%d", opt.prefix,
+	    a.run, a.iteration, a.number));
 	a.outcome = INTERRUPTED;
 	a.last = left <= opt.iteration_timeout;
 	a.limit = show.limit = a.last ? left : opt.iteration_timeout;
 	unfinished = &a;
-	index_copy(tree_index(), tree_file("index"));
+	tree_known();
 	claude_call(&a);
 	attempt_commit(&a);
-	a.protected_touched = opt.protect.n == 0 ? -1 : git_paths(ARGV("diff",
-	    "--quiet", repo.base, a.commit[0] != '\0' ? a.commit : tree_start,
-	    "--")) != 0;
+	a.protected_touched = opt.protect.n == 0 ? -1 : git_protected(ARGV(
+	    "diff", "--quiet", repo.base, a.commit[0] != '\0' ? a.commit :
+	    tree_start, "--")) != 0;
 	next = attempt_next(r, &a);
 	unfinished = NULL;
 	finished = next == NEXT_ITERATION || next == END_OF_RUN;
@@ -3114,36 +3560,15 @@ experiment_leave(void)
 	if (a != NULL) {		/* die came in the middle of it */
 		a->outcome = INTERRUPTED;
 		attempt_commit(a);
-		attempt_put_back(a);
+		tree_put_back(a->ref, a->commit);
 	}
 	tree_home();
 	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
 		ledger_row(a, 0);
 	if (private_dir[0] != '\0')
-		tree_visit(AT_FDCWD, private_dir, 1);
+		files_remove(AT_FDCWD, private_dir);
 	private_dir[0] = '\0';
 	leaving = 0;
-}
-
-/* output_make: the output directory, and the folders of a prefix with '/'. */
-static void
-output_make(void)
-{
-	char folder[NAME_SIZE], *s;
-
-	if (mkdir(repo.output, 0777) != 0 && errno != EEXIST)
-		die(1, "cannot make the directory %s:", repo.output);
-	output_fd = open(repo.output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (output_fd < 0)
-		die(1, "cannot open the directory %s:", repo.output);
-	COPY(folder, opt.prefix);
-	for (s = folder; (s = strchr(s, '/')) != NULL; *s++ = '/') {
-		*s = '\0';
-		if (mkdirat(output_fd, folder, 0777) != 0 && errno != EEXIST)
-			die(1, "cannot make the directory %s in %s:", folder,
-			    repo.output);
-	}
-	tree_hide_output();
 }
 
 /* experiment_start: from here on there is something to be put back. */
@@ -3152,18 +3577,12 @@ experiment_start(void)
 {
 	const char *claude[] = { repo.claude, "--version", NULL };
 	char version[NAME_SIZE];
-	int i;
 
 	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S,
 	    1) != 0 && !stopping())
 		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
 	COPY(version, fd_line(git_out));
-	tree_note_users();
-
-	for (i = 0; i < TREE_KEPT; i++)
-		if ((tree_kept[i].content = tree_content(tree_kept[i].name,
-		    &tree_kept[i].size)) == NULL && errno == EACCES)
-			die(1, "cannot read %s:", tree_file(tree_kept[i].name));
+	tree_note();
 	COPY(private_dir, temporary());
 	if (mkdtemp(private_dir) == NULL)
 		die(1, "cannot make a directory %s:", private_dir);
@@ -3446,7 +3865,7 @@ check_prompt(void)
 	opt.prompt = opt.no_plugin ? prompt_plain : prompt_plugin;
 	if (opt.prompt_file == NULL)
 		return;
-	opt.prompt = content = file_text(opt.prompt_file, &size);
+	opt.prompt = content = file_text(AT_FDCWD, opt.prompt_file, &size);
 	if (content == NULL || strlen(content) != size ||
 	    strspn(content, " \t\r\n") == size)
 		die(EXIT_USAGE, "--prompt %s: expected a readable file with "
@@ -3537,12 +3956,35 @@ check_output(void)
 	    name));
 }
 
+/* check_clean: no uncommitted changes; what is ignored is taken down. */
+static void
+check_clean(void)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *in;
+
+	git("status", "--porcelain", "-z", "--untracked-files=all",
+	    "--ignored=matching");
+	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 0;)
+		if (!begins(line, "!! "))
+			die(EXIT_USAGE, "%s: expected no uncommitted changes, "
+			    "but git status says \"%s\": commit or stash them",
+			    top, line);
+		else
+			words_add(&tree_users, words_copy(line + 3));
+	fclose(in);
+	free(line);
+	words_sort(&tree_users);
+}
+
 /* check_repository: where it is, and that nobody's work is in the way. */
 static void
 check_repository(void)
 {
 	char line[3][PATH_MAX];
 	const char *const *name;
+	struct stat st, dir;
 
 	if (opt.directory[0] == '\0' ||
 	    git_try("-C", opt.directory, "rev-parse", "--path-format=absolute",
@@ -3563,10 +4005,11 @@ check_repository(void)
 		if (access(tree_file(*name), F_OK) == 0)
 			die(EXIT_USAGE, "%s: exists: finish or abort what git "
 			    "is at there", tree_file(*name));
-	if (!tree_clean("--untracked-files=normal"))
-		die(EXIT_USAGE, "%s: expected no uncommitted changes, but git "
-		    "status says \"%s\": commit or stash them", top,
-		    fd_line(git_out));
+	if (stat(top, &st) != 0 || stat(repo.dir, &dir) != 0)
+		die(1, "cannot look at %s:", top);
+	repo.top_mode = st.st_mode & 07777;
+	repo.dir_mode = dir.st_mode & 07777;
+	check_clean();
 }
 
 /* check_hidden: nothing that git is told not to look at can get lost. */
@@ -3607,6 +4050,8 @@ check_output_tree(void)
 		die(EXIT_USAGE, "--output %s: expected a directory without "
 		    "committed files, but it has %s", opt.output,
 		    fd_line(git_out));
+	words_add(&tree_users, words_copy(text("%s/", repo.output + len + 1)));
+	words_sort(&tree_users);
 }
 
 /* check_prefix: it can name branches and files, and nothing has its name. */
@@ -3676,6 +4121,11 @@ check_baseline(void)
 			die(EXIT_USAGE, "baseline %s: %s: expected no "
 			    "submodules, which an experiment cannot put back",
 			    opt.baseline, strchr(line, '\t') + 1);
+		else if (tree_is_users(strchr(line, '\t') + 1) != NULL)
+			die(EXIT_USAGE, "baseline %s: %s: expected no committed"
+			    " file where git ignores one now, or where results "
+			    "go: move that one away", opt.baseline,
+			    strchr(line, '\t') + 1);
 	fclose(in);
 	free(line);
 	if (!check_commit("HEAD"))
@@ -3683,7 +4133,7 @@ check_baseline(void)
 	COPY(repo.home_commit, fd_line(git_out));
 	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
 		COPY(repo.home, fd_line(git_out));
-	if (opt.protect.n > 0 && git_paths(ARGV("ls-files", "--error-unmatch",
+	if (opt.protect.n > 0 && git_protected(ARGV("ls-files", "--error-unmatch",
 	    "--with-tree", repo.base, "--")) != 0)
 		die(EXIT_USAGE, "--protect: expected paths of the baseline: "
 		    "%s", fd_line(git_err));

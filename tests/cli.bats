@@ -975,7 +975,7 @@ worst() {
 	    -b 'a=grep -c "it.s printed" "$WATCHED"; echo "it'\''s printed"' \
 	    "$PROJECT" exp -- --model "it's" > stdout 2> stderr
 	[ "$(cat seen)" = $'1\n1\n0' ]
-	grep -q '^git .* commit ' stderr
+	grep -q '^git .* commit-tree ' stderr
 	[ "$(head -n 1 "$OUT/exp--run-1--iteration-0--a.log")" = 1 ]
 	[ "$(head -n 1 "$OUT/exp--run-1--iteration-1--a.log")" = 2 ]
 	grep 'sh -c ' stderr | head -n 1 | sh > pasted

@@ -571,10 +571,22 @@ inside() {
 	inside 'git clean -ffdxq'
 }
 
-@test "an agent that removes the results elsewhere is told of, and leaves a clean house" {
+@test "results that an agent removes or forges are made anew, but for logs" {
 	# shellcheck disable=SC2016
-	REHEARSAL_EDIT='rm -rf "$OUT"; echo x > work' run -1 experiment -q -r 1 -i 2
-	[[ $output == *"$OUT"* || $output == *exp--* ]]
+	REHEARSAL_EDIT='echo $call > work; case $call in
+	    1) sleep 0.1 ;;
+	    2) echo exp,9,9 >> "$OUT/exp--iterations.csv"
+	       rm "$OUT/exp--run-1--iteration-0--b.csv" ;;
+	    3) rm -rf "$OUT" ;;
+	    4) mv "$OUT" "$OUT.away"; ln -s "$PROJECT" "$OUT" ;;
+	esac' run -0 experiment -q -r 1 -i 5 -b b=true
+	[[ $output == *"exp--iterations.csv was changed: put back"* ]]
+	[[ $output == *"$OUT was removed: made anew, but for logs"* ]]
+	[ "$(ledger outcome | grep -c success)" = 5 ]
+	[ "$(ledger iteration_id | tr '\n' ' ')" = '1 2 3 4 5 ' ]
+	[ "$(wc -l < "$OUT/exp--run-1--iteration-0--b.csv")" = 2 ]
+	[ "$(wc -l < "$OUT/exp--diffstats.csv")" = 6 ]
+	[ -s "$OUT/exp--experiment.csv" ]
 	house_is_clean
 }
 

@@ -1,11 +1,15 @@
-# shellcheck disable=SC2013,SC2016,SC2164 # scenes are expanded by claude; bats ends at a failed cd
 # What an agent can do to a repository, and what the user finds there
 # afterwards: design.md sections 3 (third point) and 6.
 #
 # Most tests name faults: scripts that claude plays. Each is played twice, in
 # one experiment: its work is committed, then kept and put back.
 
-load ../helper
+# Each test is a process of its own (2030, 2031); scripts are for claude to
+# expand (2016); names here have no blanks (2012, 2046); a subshell would hide
+# $output (2103); counters are set by eval (2154); "none" is what is meant (2143).
+# shellcheck disable=SC2030,SC2031,SC2016,SC2012,SC2046,SC2103,SC2154,SC2143
+
+load helper
 
 LEFT=$BATS_TEST_TMPDIR/left		# copies of what claude left, by call
 COMPARE=$BATS_TEST_TMPDIR/compare	# a repository of ours to compare with
@@ -16,44 +20,39 @@ HOUSE=$BATS_TEST_TMPDIR/house		# how the user's directory was
 ATTEMPTS=refs/cc-run-experiments/exp/run-1
 export LEFT COMPLAINTS ACTED KEPT SCENE BASE
 
-# no_survivors: as in helper.bash, with one process instead of three for each
-# process of the machine.
-no_survivors() {
-	local file found=0
-	for file in $(grep -lzxF "CC_TEST_ID=$BATS_TEST_TMPDIR" \
-	    /proc/[0-9]*/environ 2>/dev/null); do
-		grep -q '^State:.*[ZX]' "${file%environ}status" 2>/dev/null &&
-		    continue
-		[ -e "$file" ] || continue
-		echo "survived: $(tr '\0' ' ' < "${file%environ}cmdline")"
-		file=${file%/environ}
-		kill -KILL "${file#/proc/}"
-		found=1
-	done
-	return $found
-}
-
-# fault NAME < SCRIPT: something that claude does, in the project, with set -e;
-# it knows $call, $branch, and may use keep (a copy, made at the end otherwise)
-# and kept COMMIT (must be reachable from what is kept of this call).
-faults=0
+# fault NAME < SCRIPT: something that claude does, in the project, with set -e.
+# It knows $call, $branch and $put_back (empty when it succeeds), and may use
+# keep (copy what it leaves; done at the end otherwise), kept COMMIT (must be
+# reachable from what the runner keeps of this call) and complain TEXT.
+# FAULT=3 in the environment leaves all but the third one of a test out.
+faults=0 told=0
 fault() {
+	told=$((told + 1))
+	if [ "${FAULT:-$told}" != "$told" ]; then
+		cat > /dev/null
+		return
+	fi
 	faults=$((faults + 1))
 	{
 		echo "fault=\"$1\""
 		cat
 	} > "$SCENE/fault-$faults"
 	[ -e "$SCENE/play" ] || play
-	echo "number=$faults; . '$SCENE/play'; result false success Done." |
-	    scene "worked-$faults"
+	scene "worked-$faults" <<-END
+		number=$faults put_back=''
+		. '$SCENE/play'
+		result false success Done.
+	END
 	scene "failed-$faults" <<-END
-		number=$faults; . '$SCENE/play'
-		result true success 'Overloaded.' ',"api_error_status":529,"terminal_reason":"api_error"'
+		number=$faults put_back=yes
+		. '$SCENE/play'
+		result true success Overloaded. ',"api_error_status":529,"terminal_reason":"api_error"'
 		exit 1
 	END
 	scene "limited-$faults" <<-END
-		number=$faults; . '$SCENE/play'
-		result true success 'Limit.' ',"api_error_status":429,"terminal_reason":"api_error"'
+		number=$faults put_back=yes
+		. '$SCENE/play'
+		result true success Limit. ',"api_error_status":429,"terminal_reason":"api_error"'
 		exit 1
 	END
 }
@@ -95,7 +94,7 @@ any_status() {
 # house: every file and directory of the user's, the index and the settings.
 house() {
 	(
-		cd "$PROJECT"
+		cd "$PROJECT" || return
 		find . -path ./.git -prune -o -type f -perm -u+x -printf 'x %P\n' \
 		    -o -printf '%y %P %l\n' | sort
 		find . -path ./.git -prune -o -type f -print0 | sort -z |
@@ -127,7 +126,7 @@ no_complaints() {
 # judgement of a repository of ours; a repository in it is plain files there.
 left() {
 	(
-		cd "$LEFT"
+		cd "$LEFT" || return
 		find . -name .git -prune -exec rm -rf {} +
 		rm -rf "$COMPARE"
 		git init -q --bare "$COMPARE"
@@ -137,6 +136,11 @@ left() {
 		    sed -n 's/.* tree \([0-9a-f]*\)	/\1 /p' |
 		    awk '{ print $2, $1 }'
 	)
+}
+
+# name_of CALL: the fault that was played.
+name_of() {
+	sed -n '1s/fault=//p' "$SCENE/fault-$((($1 + 1) / 2))"
 }
 
 # holds CALL REF: that commit is the tree that claude left at that call. A put
@@ -151,7 +155,7 @@ holds() {
 		    '$1 == ref { print $2 }' "$BATS_TEST_TMPDIR/refs")
 	fi
 	[ "$want" = "$is" ] || {
-		echo "call $1 ($(sed -n "1s/fault=//p" "$SCENE/fault-$((($1 + 1) / 2))")): $2 is not what claude left (<):"
+		echo "call $1 ($(name_of "$1")): $2 is not what claude left (<):"
 		diff <(git --git-dir="$COMPARE" ls-tree -r "$want") \
 		    <(git -C "$PROJECT" ls-tree -r "$2")
 		return 1
@@ -169,7 +173,7 @@ ends_well() {
 
 # accounted: each call's work is where it belongs; the odd calls succeeded.
 accounted() {
-	local call ref where
+	local call where
 	left > "$BATS_TEST_TMPDIR/trees"
 	git -C "$PROJECT" for-each-ref --format='%(refname) %(tree)' \
 	    > "$BATS_TEST_TMPDIR/refs"
@@ -181,11 +185,12 @@ accounted() {
 	done
 	[ -e "$KEPT" ] || return 0
 	while read -r call where; do
-		ref=refs/heads/exp-run-1-iteration-$call
-		[ $((call % 2)) = 1 ] ||
-		    ref=$ATTEMPTS/iteration-$call/attempt-1
-		git -C "$PROJECT" merge-base --is-ancestor "$where" "$ref" || {
-			echo "$ref does not have claude's commit $where"
+		[ -n "$(git -C "$PROJECT" for-each-ref --contains "$where" \
+		    "refs/heads/exp-run-1-iteration-$call" \
+		    "$ATTEMPTS/iteration-$call")" ] ||
+		    git -C "$PROJECT" log -g --format=%H refs/stash 2>/dev/null |
+		    grep -qx "$where" || {
+			echo "call $call ($(name_of "$call")): claude's commit $where is not kept"
 			return 1
 		}
 	done < "$KEPT"
@@ -227,7 +232,7 @@ once() {
 # twice: the same, then an iteration that a rate limit ends and puts back.
 twice() {
 	[ -e "$HOUSE" ] || before
-	REHEARSAL="$SCENE/worked-1 $SCENE/limited-1" run experiment -r 1 -i 2 "$@"
+	REHEARSAL="$SCENE/worked-1 $SCENE/limited-1" run experiment -r 1 -i 2
 	echo "$output"
 	[ "$status" = 75 ] || { cat "$OUT"/*.err; return 1; }
 	no_complaints
@@ -296,8 +301,14 @@ history() {
 		kept HEAD
 	END
 	worst
-	git -C "$PROJECT" diff --quiet exp-run-1-iteration-3~1 exp-run-1-iteration-3
-	[ -z "$(git -C "$PROJECT" for-each-ref $ATTEMPTS/iteration-6)" ]
+	cd "$PROJECT"
+	git diff --quiet exp-run-1-iteration-3~1 exp-run-1-iteration-3
+	[ "$(git log --format=%s exp-run-1-iteration-3 "^$BASE")" = \
+	    "exp: run 1, iteration 3: success
+mine
+exp: run 1, iteration 1: success
+mine" ]
+	[ -z "$(git for-each-ref $ATTEMPTS/iteration-6)" ]
 }
 
 @test "claude may rewrite the commits that it started from" {
@@ -305,6 +316,12 @@ history() {
 	fault 'amends the start' <<-'END'
 		echo "$call" >> main.py
 		git commit -q --amend -am amended
+	END
+	fault 'commits on top of an amended start' <<-'END'
+		git commit -q --amend --allow-empty -m amended
+		echo "$call" >> main.py
+		git commit -qam 'on top'
+		kept HEAD
 	END
 	fault 'resets to an earlier commit' <<-'END'
 		git reset -q --hard old
@@ -326,7 +343,7 @@ history() {
 		git checkout -q main
 		echo "$call" >> main.py
 		git commit -qam 'on main'
-		[ "$call" -gt 1 ] || kept HEAD
+		kept HEAD
 		echo "$call" > "new-$call.txt"
 	END
 	fault 'makes a branch' <<-'END'
@@ -356,7 +373,7 @@ history() {
 		echo "$call" > "new-$call.txt"
 	END
 	fault "renames its branch to the user's" <<-'END'
-		echo "$call" >> main.py
+		echo "$call" > "renamed-$call.txt"
 		git add -A
 		git commit -qm mine
 		kept HEAD
@@ -396,13 +413,7 @@ history() {
 		git branch -f main HEAD
 		git pack-refs --all
 	END
-	fault "makes its branch stand for the user's" <<-'END'
-		echo "$call" >> main.py
-		git symbolic-ref "refs/heads/$branch" refs/heads/main
-		git commit -qam 'through a link'
-		echo "$call" > "new-$call.txt"
-	END
-	fault "has the branches checked out elsewhere" <<-'END'
+	fault 'has the branches checked out elsewhere' <<-'END'
 		echo "$call" >> main.py
 		git worktree add -q -f "../worktree-$call" main
 		git worktree add -q -f "../worktree-of-$call" "$branch"
@@ -429,47 +440,75 @@ history() {
 	worst
 }
 
-@test "the baseline is pinned again when claude deletes all refs" {
-	fault 'deletes every ref' <<-'END'
+@test "claude may delete the branches of finished iterations, and every other ref" {
+	fault 'deletes one' <<-'END'
+		echo "$call" > "new-$call.txt"
+		[ "$call" = 1 ] || git branch -q -D "exp-run-1-iteration-$((call - 1))"
+	END
+	fault 'deletes all' <<-'END'
 		echo "$call" >> main.py
 		git for-each-ref --format='delete %(refname)' | git update-ref --stdin
 	END
-	once 0
+	worst
 	[ "$(git -C "$PROJECT" rev-parse refs/cc-run-experiments/exp/baseline)" = "$BASE" ]
-	as_before
 }
 
-@test "claude may make the branch of the next iteration" {
-	fault 'makes the next branch' <<-'END'
+@test "claude may take the name of the next iteration's branch" {
+	fault 'makes the branch' <<-'END'
 		echo "$call" >> main.py
 		git commit -qam mine
 		git branch -f "exp-run-1-iteration-$((call + 1))"
 	END
-	worst
-}
-
-@test "claude may make the branch of the next iteration stand for the user's" {
-	fault 'links the next branch' <<-'END'
+	fault "makes it stand for the user's" <<-'END'
 		echo "$call" >> main.py
 		git symbolic-ref "refs/heads/exp-run-1-iteration-$((call + 1))" refs/heads/main
+	END
+	fault 'locks it' <<-'END'
+		echo "$call" >> main.py
+		touch ".git/refs/heads/exp-run-1-iteration-$((call + 1)).lock"
 	END
 	worst
 }
 
-@test "claude may make the user's branch stand for its own" {
-	fault "links the user's branch" <<-'END'
+@test "claude may make one branch stand for another" {
+	fault "its own for the user's" <<-'END'
+		echo "$call" >> main.py
+		git symbolic-ref "refs/heads/$branch" refs/heads/main
+		git commit -qam 'through a link'
+		echo "$call" > "new-$call.txt"
+	END
+	fault "the user's for its own" <<-'END'
 		echo "$call" >> main.py
 		git symbolic-ref refs/heads/main "refs/heads/$branch"
+	END
+	fault "the ref of its attempt for the user's" <<-'END'
+		echo "$call" >> main.py
+		git symbolic-ref "refs/cc-run-experiments/exp/run-1/iteration-$call/attempt-1" refs/heads/main
 	END
 	worst
 	run ! git -C "$PROJECT" symbolic-ref -q refs/heads/main
 }
 
-@test "claude may make the ref of its attempt stand for the user's branch" {
-	fault 'links the ref' <<-'END'
+@test "tags, branches and files with confusing names confuse nobody" {
+	fault 'makes tags' <<-'END'
 		echo "$call" >> main.py
-		git symbolic-ref "refs/cc-run-experiments/exp/run-1/iteration-$call/attempt-1" refs/heads/main
+		git commit -qam mine
+		git tag -f main
+		git tag -f "$branch"
+		git tag -f "exp-run-1-iteration-$((call + 1))"
+		git update-ref refs/heads/refs/heads/main HEAD
 	END
+	fault 'makes files named like commits' <<-'END'
+		for name in HEAD main "$branch" "$(git rev-parse HEAD)" \
+		    "$(git rev-parse refs/heads/main)" "exp-run-1-iteration-$((call + 1))"; do
+			echo "$call" > "$name"
+		done
+	END
+	fault 'makes a branch named HEAD' <<-'END'
+		echo "$call" >> bench/run.sh
+		git update-ref refs/heads/HEAD HEAD
+	END
+	any_status	# git warns of the names
 	worst
 }
 
@@ -481,7 +520,7 @@ history() {
 		git commit -qm one
 		git update-ref "refs/heads/$(git rev-parse main)" HEAD
 	END
-	any_status
+	any_status	# the calls are of two runs
 	before
 	REHEARSAL=$SCENE/worked-1 run -0 experiment -r 2 -i 1
 	no_complaints
@@ -489,38 +528,75 @@ history() {
 	as_before
 }
 
-@test "files named like a commit confuse nobody" {
-	fault 'makes them' <<-'END'
-		for name in HEAD main "$branch" "$(git rev-parse HEAD)" "$(git rev-parse main)" \
-		    "exp-run-1-iteration-$((call + 1))"; do
-			echo "$call" > "$name"
-		done
-	END
-	worst
-}
-
 # ---- nothing that an attempt left is lost ------------------------------------
 
-@test "commits that claude left on its branch are kept when HEAD is elsewhere" {
+@test "commits that claude left behind are kept when it is put back" {
 	fault 'detaches HEAD' <<-'END'
 		echo "$call" >> main.py
 		git commit -qam 'left behind'
-		[ "$call" = 1 ] || kept HEAD
+		[ -z "$put_back" ] || kept HEAD
 		git checkout -q --detach HEAD~1
 		echo "$call" > "new-$call.txt"
+	END
+	fault 'begins an orphan branch' <<-'END'
+		echo "$call" >> main.py
+		git commit -qam 'left behind'
+		[ -z "$put_back" ] || kept HEAD
+		git checkout -q --orphan "orphan-$call"
+		echo "$call" > "new-$call.txt"
+	END
+	fault "leaves them on the user's branch" <<-'END'
+		git checkout -q main
+		echo "$call" >> main.py
+		git commit -qam 'left on main'
+		[ -z "$put_back" ] || kept HEAD
+		git checkout -q "$branch"
+		echo "$call" > "newer-$call.txt"
 	END
 	worst
 }
 
-@test "what claude stashed stays in the stash" {
+@test "what claude put aside is kept" {
+	history
 	fault 'stashes' <<-'END'
 		echo "stashed $call" >> main.py
 		git stash -q
+		kept refs/stash
 		echo "$call" > "new-$call.txt"
 	END
+	fault 'leaves a rebase with a stash of its own' <<-'END'
+		echo "$call" > main.py
+		git commit -qam mine
+		echo 'put aside by a rebase' > bench/run.sh
+		! git rebase -q --autostash other
+		[ -z "$put_back" ] || kept "$(cat .git/rebase-merge/autostash)"
+		echo "$call" > "new-$call.txt"
+	END
+	fault 'leaves a merge with a stash of its own' <<-'END'
+		echo "$call" > main.py
+		git commit -qam mine
+		echo 'put aside by a merge' > bench/run.sh
+		! git merge -q --autostash other
+		[ -z "$put_back" ] || kept "$(cat .git/MERGE_AUTOSTASH)"
+	END
 	worst
-	[ "$(git -C "$PROJECT" stash list | wc -l)" = 2 ]
-	git -C "$PROJECT" show 'stash@{0}:main.py' | grep -qx 'stashed 2'
+}
+
+@test "what claude had ignored is kept when it is put back, and gone from the user's tree" {
+	fault 'ignores its own output' <<-'END'
+		echo 'cache/' >> .gitignore
+		mkdir -p cache
+		echo "$call" > "cache/$call"
+		echo "$call" > "new-$call.txt"
+	END
+	before
+	REHEARSAL="$SCENE/failed-1 $SCENE/worked-1" run experiment -r 1 -i 2
+	echo "$output"
+	git -C "$PROJECT" cat-file -e $ATTEMPTS/iteration-1/attempt-1:cache/1
+	git -C "$PROJECT" cat-file -e $ATTEMPTS/iteration-1/attempt-1:new-1.txt
+	git -C "$PROJECT" show $ATTEMPTS/iteration-1/attempt-1:.gitignore | grep -qx cache/
+	! git -C "$PROJECT" cat-file -e exp-run-1-iteration-2:cache/2
+	as_before
 }
 
 # ---- commands left half done --------------------------------------------------
@@ -611,7 +687,7 @@ history() {
 		git -C "linked-$call" add -A
 		git -C "linked-$call" commit -qm nested
 		git add -A 2>/dev/null
-		git commit -qm "with a link"
+		git commit -qm 'with a link'
 		git ls-files -s | grep -q '^160000'
 	END
 	fault 'adds a submodule' <<-'END'
@@ -629,7 +705,8 @@ history() {
 	fault 'makes them' <<-'END'
 		d=top-$call
 		for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-			git init -q "$d"
+			mkdir -p "$d/.git/objects" "$d/.git/refs"
+			echo 'ref: refs/heads/main' > "$d/.git/HEAD"
 			echo "$call" > "$d/file"
 			d=$d/level-$i
 		done
@@ -637,21 +714,30 @@ history() {
 	worst
 }
 
-@test "the user's ignored repository inside is not touched when claude nests another" {
-	echo 'vendor/' >> "$PROJECT/.gitignore"
-	commit 'ignore vendor'
-	git init -q "$PROJECT/vendor"
-	echo precious > "$PROJECT/vendor/file"
-	git -C "$PROJECT/vendor" add -A
-	git -C "$PROJECT/vendor" commit -qm precious
-	fault 'makes another' <<-'END'
-		git init -q "nested-$call"
-		echo "$call" > "nested-$call/file"
-		[ -d vendor/.git ]
+@test "a repository that claude made around committed files, or a broken one, is undone" {
+	fault 'makes one around committed files' <<-'END'
+		rm -rf bench/.git
+		git init -q bench
+		echo "$call" > "bench/new-$call"
+		git -C bench add -A
+		git -C bench commit -qm nested
+	END
+	fault 'makes an empty one' <<-'END'
+		mkdir -p "broken-$call/.git"
+		echo "$call" > "broken-$call/file"
+	END
+	fault 'points to nowhere' <<-'END'
+		mkdir "nowhere-$call"
+		echo 'gitdir: /nonexistent' > "nowhere-$call/.git"
+		echo "$call" > "nowhere-$call/file"
+	END
+	fault 'makes a broken one around committed files' <<-'END'
+		rm -rf bench/.git
+		echo garbage > bench/.git
+		echo "$call" >> bench/run.sh
 	END
 	worst
-	git -C "$PROJECT/vendor" fsck --strict
-	[ -z "$(git -C "$PROJECT/vendor" status --porcelain)" ]
+	[ ! -e "$PROJECT/bench/.git" ]
 }
 
 # ---- files of all kinds -------------------------------------------------------
@@ -665,7 +751,15 @@ history() {
 		keep
 		chmod 000 main.py "new-$call.txt"
 	END
+	fault 'makes .gitignore unreadable' <<-'END'
+		echo "$call" > object.o
+		echo "$call" >> bench/run.sh
+		keep
+		chmod 000 .gitignore
+	END
 	fault 'makes a directory unreadable' <<-'END'
+		rm -f object.o
+		chmod u+w .gitignore
 		echo "$call" >> bench/run.sh
 		mkdir "dir-$call"
 		echo "$call" > "dir-$call/file"
@@ -681,6 +775,20 @@ history() {
 	worst unprivileged
 }
 
+@test "files that claude made unreadable are writable in the next iteration, and in the end" {
+	needs_modes
+	fault 'makes them unreadable' <<-'END'
+		[ -w main.py ] || complain 'main.py is not writable'
+		[ -w bench/run.sh ] || complain 'bench/run.sh is not writable'
+		chmod u+w main.py bench/run.sh
+		echo "$call" >> main.py
+		keep
+		chmod 000 main.py bench/run.sh
+	END
+	worst unprivileged
+	[ -z "$(find "$PROJECT/main.py" "$PROJECT/bench/run.sh" ! -perm -u+rw)" ]
+}
+
 @test "the user's branch comes back when claude left a directory unwritable" {
 	needs_modes
 	fault 'makes it unwritable' <<-'END'
@@ -693,15 +801,33 @@ history() {
 	as_before
 }
 
-@test "the user's ignored files are not committed when .gitignore is unreadable" {
+@test "the top directory and the git directory may become unreadable" {
 	needs_modes
-	echo precious > "$PROJECT/precious.o"
-	fault 'makes .gitignore unreadable' <<-'END'
+	fault 'makes the top unreadable' <<-'END'
 		echo "$call" >> main.py
 		keep
-		chmod 000 .gitignore
+		chmod 000 .
+	END
+	fault 'makes the git directory unreadable' <<-'END'
+		echo "$call" >> main.py
+		keep
+		chmod 000 .git
 	END
 	worst unprivileged
+}
+
+@test "the modes of the user's ignored files stay as they are" {
+	echo precious > "$PROJECT/key.o"
+	mkdir "$PROJECT/dir.o"
+	chmod 000 "$PROJECT/key.o"
+	chmod 500 "$PROJECT/dir.o"
+	fault 'nests a repository' <<-'END'
+		git init -q "nested-$call"
+		echo "$call" > "nested-$call/file"
+	END
+	once 0
+	[ "$(stat -c %a "$PROJECT/key.o" "$PROJECT/dir.o")" = "0
+500" ]
 }
 
 @test "claude may replace a file by another kind of file" {
@@ -732,17 +858,45 @@ history() {
 outside" ]
 }
 
-@test "a FIFO in place of a committed file does not stop the work" {
-	fault 'replaces a file' <<-'END'
+@test "a FIFO in place of a file that claude committed does not bring the older file back" {
+	fault 'replaces it' <<-'END'
+		echo "$call" > main.py
+		git add -A
+		git commit -qm mine
 		echo "$call" > "new-$call.txt"
-		keep
 		rm main.py
+		keep
 		mkfifo main.py
 	END
 	worst
 }
 
-@test "file names of any bytes are kept" {
+@test "FIFOs that claude left do not stop the work, and are gone from the user's tree" {
+	fault 'makes them' <<-'END'
+		echo "$call" > "new-$call.txt"
+		mkfifo "pipe-$call"
+		mkdir "dir-$call"
+		mkfifo "dir-$call/pipe"
+	END
+	worst
+}
+
+@test "a FIFO in place of .gitignore does not stop the work" {
+	fault 'replaces .gitignore' <<-'END'
+		echo "$call" > "new-$call.txt"
+		keep
+		rm .gitignore
+		mkfifo .gitignore
+	END
+	before
+	CC_TEST_ID=$BATS_TEST_TMPDIR REHEARSAL=$SCENE/worked-1 run -0 \
+	    timeout -k 1 5 "$CCRE" --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp
+	as_before
+}
+
+@test "file names, line endings and directories of all kinds are kept, and undone" {
+	printf 'one\r\ntwo\r\n' > "$PROJECT/dos.txt"
+	commit 'a file of DOS'
 	fault 'gives odd names' <<-'END'
 		nl='
 		'
@@ -763,23 +917,17 @@ outside" ]
 			echo "$call" > "$d/file"
 		done
 	END
-	worst
-}
-
-@test "a file name that git refuses does not take the other files along" {
-	fault 'gives such a name' <<-'END'
+	fault 'gives a name that git refuses' <<-'END'
 		echo "$call" > "new-$call.txt"
 		echo "$call" >> main.py
 		keep
 		echo "$call" > 'git~1'
 	END
-	worst
-}
-
-@test "line endings that claude declares or writes are kept, and undone" {
-	printf 'one\r\ntwo\r\n' > "$PROJECT/dos.txt"
-	commit 'a file of DOS'
-	fault 'declares them' <<-'END'
+	fault 'makes empty directories' <<-'END'
+		mkdir -p "empty-$call/deep/deeper"
+		echo "$call" >> main.py
+	END
+	fault 'declares line endings' <<-'END'
 		echo '* text eol=crlf' > .gitattributes
 		printf 'a\r\nb%s\r\n' "$call" > new.txt
 		printf 'a\nb%s\n' "$call" > unix.txt
@@ -790,14 +938,10 @@ outside" ]
 		echo "$call" >> dos.txt
 		echo "$call" >> main.py
 	END
-	worst
-}
-
-@test "claude may delete everything" {
 	fault 'deletes all' <<-'END'
-		rm -rf ./* .gitignore
+		rm -rf ./* .git[ai]*
 	END
-	fault 'commits that' <<-'END'
+	fault 'commits that nothing is left' <<-'END'
 		echo "$call" > file
 		git add -A
 		git rm -qrf .
@@ -807,29 +951,24 @@ outside" ]
 }
 
 @test "claude may leave two thousand files" {
-	fault 'makes them' <<-'END'
-		mkdir "dir-$call"
-		(cd "dir-$call" && seq 2000 | split -l 1 -a 4)
+	scene many <<-'END'
+		init
+		mkdir many
+		(cd many && seq 2000 | xargs touch)
+		result false success 'Done.'
 	END
-	worst
-}
-
-@test "empty directories that claude left are gone from the user's tree" {
-	fault 'makes them' <<-'END'
-		mkdir -p "empty-$call/deep/deeper"
-		echo "$call" > "new-$call.txt"
+	scene few <<-'END'
+		init
+		[ -z "$(git status --porcelain)" ] || echo 'not clean' > "$COMPLAINTS"
+		rm -r many
+		result false success 'Done.'
 	END
-	worst
-}
-
-@test "what claude had ignored is gone from the user's tree" {
-	fault 'ignores its own output' <<-'END'
-		echo 'cache/' >> .gitignore
-		mkdir -p cache
-		echo "$call" > "cache/$call"
-		echo "$call" > "new-$call.txt"
-	END
-	worst
+	before
+	REHEARSAL="$SCENE/many $SCENE/few" run experiment -r 1 -i 2
+	no_complaints
+	[ "$(git -C "$PROJECT" ls-tree --name-only exp-run-1-iteration-1:many | wc -l)" = 2000 ]
+	run ! git -C "$PROJECT" cat-file -e exp-run-1-iteration-2:many
+	as_before
 }
 
 @test "claude may copy the whole directory and work on in the copy" {
@@ -842,6 +981,23 @@ outside" ]
 		rm -rf ../gone
 	END
 	worst
+}
+
+@test "a file that git cannot add does not cost the other files" {
+	fault 'declares a wrong encoding' <<-'END'
+		echo '*.txt working-tree-encoding=UTF-16' > .gitattributes
+		echo "$call" > new.txt
+		echo "$call" > other.py
+	END
+	any_status
+	before
+	REHEARSAL="$SCENE/worked-1 $SCENE/failed-1" run experiment -r 1 -i 2
+	echo "$output"
+	[ "$status" = 0 ]
+	git -C "$PROJECT" cat-file -e exp-run-1-iteration-1:other.py
+	[ "$(git -C "$PROJECT" show exp-run-1-iteration-1:new.txt)" = 1 ]
+	[ "$(git -C "$PROJECT" show $ATTEMPTS/iteration-2/attempt-1:new.txt)" = 2 ]
+	as_before
 }
 
 # ---- the index ----------------------------------------------------------------
@@ -869,15 +1025,7 @@ outside" ]
 	worst
 }
 
-@test "a lock on the branch of the next iteration stops nothing" {
-	fault 'locks it' <<-'END'
-		echo "$call" >> main.py
-		touch ".git/refs/heads/exp-run-1-iteration-$((call + 1)).lock"
-	END
-	worst
-}
-
-@test "bits in claude's index hide nothing" {
+@test "bits in claude's index hide nothing, nor does an edit of the same size" {
 	: > "$SCENE/bits"
 	fault 'skip-worktree' <<-'END'
 		git update-index --skip-worktree main.py
@@ -900,6 +1048,16 @@ outside" ]
 		git add "new-$call.txt"
 		rm "new-$call.txt"
 		git rm -q --cached main.py
+	END
+	fault 'an edit of the same size in the same second' <<-'END'
+		printf '%04d' "$call" > bench/run.sh
+	END
+	fault 'the same, and the time is set back' <<-'END'
+		now=$(date +%s)		# git knows times by the second
+		until [ "$(date +%s)" != "$now" ]; do sleep 0.05; done
+		touch -r bench/run.sh ../time
+		printf '%04d' "$call" > bench/run.sh
+		touch -r ../time bench/run.sh
 	END
 	fault 'a sparse checkout' <<-'END'
 		echo "$call" >> .gitignore
@@ -935,15 +1093,19 @@ outside" ]
 	worst
 }
 
-@test "an edit of the same size in the same second is seen" {
-	fault 'edits it' <<-'END'
-		sed -i "s/hello\|call.$/call$call/" main.py
-		touch -d '2020-01-01' bench/run.sh
+@test "claude may ruin the runner's index" {
+	: > "$SCENE/bits"
+	fault 'locks it' <<-'END'
+		echo "$call" >> main.py
+		touch "$TMPDIR/../index.lock"
 	END
-	fault 'edits it and sets the time back' <<-'END'
-		touch -r main.py ../time
-		sed -i "s/call.$/call$call/; s/call[^\"]*/call$call/" main.py
-		touch -r ../time main.py
+	fault 'removes it' <<-'END'
+		echo "$call" >> main.py
+		rm "$TMPDIR/../index"
+	END
+	fault 'corrupts it' <<-'END'
+		echo "$call" >> main.py
+		echo garbage > "$TMPDIR/../index"
 	END
 	worst
 }
@@ -978,7 +1140,6 @@ plants() {
 		done
 		echo "$call" >> main.py
 		armed 'git checkout HEAD'
-		rm -rf ../hooks-$call
 		keep
 		# for the next claude, whose commands they would break
 		echo "mv '$PWD/.git/hooks' '$PWD/../hooks-$call'; mkdir '$PWD/.git/hooks'" > "$SCENE/unplant"
@@ -1095,6 +1256,16 @@ plants() {
 	as_before
 }
 
+@test "configuration that only its owner may read stays so when it is put back" {
+	chmod 600 "$PROJECT/.git/config"
+	fault 'changes it' <<-'END'
+		git config user.name Claude
+	END
+	once 0
+	[ "$(stat -c %a "$PROJECT/.git/config")" = 600 ]
+	as_before
+}
+
 @test "claude may delete what is not needed in the git directory" {
 	fault 'tidies' <<-'END'
 		echo "$call" >> main.py
@@ -1103,13 +1274,35 @@ plants() {
 	worst
 }
 
-@test "parents that claude grafted are gone" {
+@test "objects that claude replaced, and parents that it grafted, are themselves again" {
 	history
 	fault 'grafts' <<-'END'
 		git rev-parse HEAD > .git/info/grafts
 		echo "$call" >> main.py
 	END
+	fault 'replaces the start and a file' <<-'END'
+		blob=$(git rev-parse main:bench/run.sh)
+		fake=$(git commit-tree -m fake "$(git hash-object -w -t tree /dev/null)")
+		echo "$call" >> bench/run.sh
+		git replace -f "$(git rev-parse HEAD)" "$fake"
+		git replace -f "$blob" "$(echo fake | git hash-object -w --stdin)"
+	END
 	worst
+	[ -z "$(git -C "$PROJECT" replace -l)" ]
+}
+
+@test "a git directory that claude linked to a copy of it is not followed" {
+	git clone -q "$PROJECT" "$BATS_TEST_TMPDIR/other"
+	git -C "$BATS_TEST_TMPDIR/other" for-each-ref > "$BATS_TEST_TMPDIR/refs"
+	fault 'links it' <<-'END'
+		echo "$call" >> main.py
+		echo "$PWD/../other/.git" > .git/commondir
+	END
+	before
+	REHEARSAL=$SCENE/worked-1 run experiment -r 1 -i 1
+	echo "$output"
+	diff "$BATS_TEST_TMPDIR/refs" <(git -C "$BATS_TEST_TMPDIR/other" for-each-ref)
+	[ "$status" = 1 ] || as_before
 }
 
 # ---- no repository any more -----------------------------------------------------
@@ -1360,7 +1553,7 @@ fails_closed() {
 }
 
 @test "what is no commit is no baseline" {
-	for name in nowhere main:main.py main^{tree} -x 'main^{/none}' ''; do
+	for name in nowhere main:main.py 'main^{tree}' -x 'main^{/none}' ''; do
 		run -2 ccre --no-plugin -o "$OUT" "$PROJECT" exp "$name"
 		[ "$(calls)" = 0 ]
 	done
@@ -1423,6 +1616,29 @@ fails_closed() {
 	worst
 }
 
+@test "ignored files are not committed or removed when claude deletes .gitignore" {
+	echo 'vendor/' >> "$PROJECT/.gitignore"
+	commit 'ignore vendor'
+	echo precious > "$PROJECT/precious.o"
+	git init -q "$PROJECT/vendor"
+	echo precious > "$PROJECT/vendor/file"
+	git -C "$PROJECT/vendor" add -A
+	git -C "$PROJECT/vendor" commit -qm precious
+	fault 'deletes it' <<-'END'
+		echo "$call" >> main.py
+		rm -f .gitignore
+		git init -q "nested-$call"
+		echo "$call" > "nested-$call/file"
+	END
+	any_status
+	twice
+	[ "$(git -C "$PROJECT/vendor" log --format=%s)" = precious ]
+	as_before
+	for ref in exp-run-1-iteration-1 $ATTEMPTS/iteration-2/attempt-1; do
+		[ -z "$(git -C "$PROJECT" ls-tree -r --name-only "$ref" | grep -e precious -e vendor)" ]
+	done
+}
+
 @test "ignored files are still there when claude commits them" {
 	echo precious > "$PROJECT/precious.o"
 	fault 'commits them' <<-'END'
@@ -1434,11 +1650,42 @@ fails_closed() {
 	as_before
 }
 
+@test "thousands of ignored files are no burden" {
+	name=$(printf '%0200d' 0)
+	mkdir "$PROJECT/many"
+	(cd "$PROJECT/many" && seq -f "$name-%.0f.o" 15000 | xargs touch)
+	echo precious > "$PROJECT/precious.o"
+	scene quick <<-'END'
+		init
+		echo "$call" >> main.py
+		result false success 'Done.'
+	END
+	REHEARSAL=$SCENE/quick run -0 experiment -r 1 -i 1
+	house_is_clean
+	[ -e "$PROJECT/precious.o" ]
+	[ "$(ls "$PROJECT/many" | wc -l)" = 15000 ]
+}
+
 @test "files that only the user's branch ignores are not removed" {
 	git -C "$PROJECT" tag old
 	printf '*.o\nsecret\n' > "$PROJECT/.gitignore"
 	commit 'ignore secret'
 	echo precious > "$PROJECT/secret"
+	before
+	run ccre --no-plugin -r 1 -i 1 -o "$OUT" "$PROJECT" exp old
+	echo "$output"
+	[ "$status" = 0 ] || [ "$status" = 2 ]
+	as_before
+}
+
+@test "an ignored file that is committed in the baseline is not overwritten" {
+	echo old > "$PROJECT/settings.o"
+	git -C "$PROJECT" add -f settings.o
+	git -C "$PROJECT" commit -qm 'with settings'
+	git -C "$PROJECT" tag old
+	git -C "$PROJECT" rm -q settings.o
+	commit 'without settings'
+	echo precious > "$PROJECT/settings.o"
 	before
 	run ccre --no-plugin -r 1 -i 1 -o "$OUT" "$PROJECT" exp old
 	echo "$output"
@@ -1484,6 +1731,27 @@ fails_closed() {
 	touch "$PROJECT/.git/index.lock"
 	run -2 experiment -r 1 -i 1
 	[ -e "$PROJECT/.git/index.lock" ]
+	[ "$(calls)" = 0 ]
+}
+
+@test "empty directories of the user's stay" {
+	mkdir -p "$PROJECT/logs/deep"
+	fault 'works' <<-'END'
+		echo "$call" >> main.py
+	END
+	worst
+}
+
+@test "a change that the user hides with skip-worktree is refused, and stays" {
+	history
+	echo settings > "$PROJECT/settings"
+	commit settings
+	git -C "$PROJECT" update-index --skip-worktree settings
+	echo precious > "$PROJECT/settings"
+	run ! experiment
+	[ "$status" = 2 ]
+	[[ $output == *"settings: expected no file whose uncommitted changes git is told to overlook"* ]]
+	[ "$(cat "$PROJECT/settings")" = precious ]
 	[ "$(calls)" = 0 ]
 }
 
@@ -1601,6 +1869,18 @@ fails_closed() {
 	[ "$status" = 1 ] || [ "$(ledger outcome)" = success ]
 }
 
+@test "an output directory with files that the baseline has committed is refused" {
+	mkdir "$PROJECT/benchmark-results"
+	echo old > "$PROJECT/benchmark-results/old.csv"
+	commit 'with results'
+	git -C "$PROJECT" tag old
+	run -2 ccre --no-plugin -o "$PROJECT/benchmark-results" "$PROJECT" exp
+	git -C "$PROJECT" rm -qr benchmark-results
+	commit 'without results'
+	run -2 ccre --no-plugin -r 1 -i 1 -o "$PROJECT/benchmark-results" "$PROJECT" exp old
+	[ "$(calls)" = 0 ]
+}
+
 # ---- what it costs, and a disk that is full ----------------------------------------
 
 @test "a successful iteration takes eight git processes at most" {
@@ -1622,9 +1902,31 @@ fails_closed() {
 	done
 	rm bin/git
 	echo "$n2 for two, $n3 for three"
-	# shellcheck disable=SC2154
 	[ $((n3 - n2)) -le 8 ]
 	[ $((n3 - n2)) -ge 3 ]
+}
+
+@test "a successful iteration takes eight git processes also when git warns" {
+	git -C "$PROJECT" config core.autocrlf true
+	real=$(command -v git)
+	printf '#!/bin/sh\nexport GIT_TRACE2_EVENT="%s"\nexec "%s" "$@"\n' \
+	    "$BATS_TEST_TMPDIR/trace" "$real" > bin/git
+	chmod +x bin/git
+	scene quiet <<-'END'
+		init
+		echo "$call" >> main.py
+		echo "$call" > "new-$call.txt"
+		result false success 'Done.'
+	END
+	export REHEARSAL=$SCENE/quiet
+	for m in 2 3; do
+		rm -f trace
+		ccre --no-plugin -q -r 1 -i $m -o "$OUT" "$PROJECT" "exp$m"
+		eval "n$m=$(grep -c '"event":"version"' trace)"
+	done
+	rm bin/git
+	echo "$n2 for two, $n3 for three"
+	[ $((n3 - n2)) -le 8 ]
 }
 
 @test "a full disk under .git is reported, and nothing is lost" {

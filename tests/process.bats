@@ -8,7 +8,7 @@
 # shellcheck disable=SC2030,SC2031 # each test is a subshell, and meant to be
 # shellcheck disable=SC2034 # BASE is read by helper.bash
 # shellcheck disable=SC2154 # run assigns status and output
-load ../helper
+load helper
 
 export WITNESS=$BATS_TEST_TMPDIR/witness	# locked by who must not survive
 export AT_WORK=$BATS_TEST_TMPDIR/at-work	# made by a scene that is there
