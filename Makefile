@@ -14,6 +14,20 @@ cc-run-experiments: cc-run-experiments.c
 check: cc-run-experiments
 	sh tests/check
 
+check-crash: cc-run-experiments
+	sh tests/crash ./cc-run-experiments KILL
+	sh tests/crash ./cc-run-experiments TERM
+	sh tests/crash ./cc-run-experiments INT
+	sh tests/crash ./cc-run-experiments fsync=EIO
+	sh tests/crash ./cc-run-experiments write=ENOSPC
+	sh tests/crash ./cc-run-experiments renameat=EIO
+	sh tests/crash ./cc-run-experiments mkdir=ENOSPC
+	sh tests/crash ./cc-run-experiments clone3=EAGAIN
+	sh tests/crash ./cc-run-experiments openat=EMFILE 7
+
+fuzz:
+	sh tests/fuzz
+
 demo: cc-run-experiments
 	sh contrib/demo ./cc-run-experiments
 
@@ -37,4 +51,4 @@ uninstall:
 clean:
 	rm -f cc-run-experiments
 
-.PHONY: all check demo bench lint install uninstall clean
+.PHONY: all check check-crash fuzz demo bench lint install uninstall clean

@@ -50,6 +50,7 @@
 #include <sys/prctl.h>
 #endif
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -81,6 +82,7 @@ enum {
 	BENCHMARK_TIMEOUT_S = 10 * 60,	/* one build or benchmark command */
 	SAMPLES = 1,			/* executions of each benchmark */
 	GIT_TIMEOUT_S = 10 * 60,	/* one git command: more is a fault */
+	GIT_STOPPING_S = 10,		/* the same after a signal to us */
 	VERSION_TIMEOUT_S = 60,		/* claude --version */
 	ENOUGH_S = 60,			/* less is left: the run has ended */
 	LINGER_S = 30,			/* silence after the result: ended */
@@ -88,7 +90,10 @@ enum {
 	SWEEP_S = 10,			/* longest hunt for what is left */
 	TICK_TERMINAL_S = 1,		/* redraw of the status line */
 	TICK_S = 10,			/* look at a call without a terminal */
-	FAILURES = 2			/* so many in a row stop it all */
+	FAILURES = 2,			/* so many in a row stop it all */
+	WAIT_S = 15 * 60,		/* -w, where no reset is told */
+	WAIT_MORE_S = 60,		/* after a reset, and at least */
+	WAIT_MOST_S = 24 * 60 * 60	/* in all: more is no wait for a limit */
 };
 
 static const char output_default[] = "benchmark-results";
@@ -127,6 +132,7 @@ static const char *const limit_texts[] = {
 
 #define VERSION "0.1"
 #define REFS "refs/cc-run-experiments/"
+#define LOCK_NAME "cc-run-experiments.runner"	/* in the git directory */
 #define MARK "CC_RUN_EXPERIMENTS_TREE"	/* in every child's environment */
 
 enum {					/* exit statuses */
@@ -140,6 +146,7 @@ enum {
 	TEXT_SIZE = 8192,		/* claude's summary, cut there */
 	JSON_DEPTH = 64,		/* deeper values are passed over */
 	PREFIX_MAX = 150,		/* it becomes part of file names */
+	WRONG_SIZE = 1024 * 1024,	/* a call's start is not longer */
 	FDS = 4096			/* descriptors that a caller may leave */
 };
 
@@ -154,12 +161,13 @@ static struct options {			/* written by main's options only */
 	const char *directory, *prefix, *baseline, *output, *prompt_file;
 	const char *prompt, *build;
 	struct words benchmarks, protect, claude_arguments;
-	int no_plugin, every_iteration, dry_run, quiet, verbose, help, version;
+	int no_plugin, every_iteration, wait;
+	int dry_run, quiet, verbose, help, version;
 } opt = {
 	RUNS, ITERATIONS, RETRIES, SAMPLES, TIMEOUT_S, ITERATION_TIMEOUT_S,
 	IDLE_TIMEOUT_S, BENCHMARK_TIMEOUT_S, NULL, NULL, baseline_default,
 	output_default, NULL, NULL, NULL, { NULL, 0 }, { NULL, 0 },
-	{ NULL, 0 }, 0, 0, 0, 0, 0, 0, 0
+	{ NULL, 0 }, 0, 0, 0, 0, 0, 0, 0, 0
 };
 
 /*
@@ -204,6 +212,8 @@ static const struct setting {
 	{ 264, "protect", "PATHSPEC", PATHS, &opt.protect, 0,
 	    "restored from the baseline; may be repeated" },
 	{ 'o', "output", "DIR", PATH, &opt.output, 0, "where results go" },
+	{ 'w', "wait", NULL, FLAG, &opt.wait, 0,
+	    "sleep until a rate limit resets, then go on" },
 	{ 'n', "dry-run", NULL, FLAG, &opt.dry_run, 0,
 	    "print the plan and every command, run none" },
 	{ 'q', "quiet", NULL, FLAG, &opt.quiet, 0, "only warnings and errors" },
@@ -697,7 +707,7 @@ csv_line(FILE *to, const char *const *fields)
 
 /*
  * csv_read: the next record, its fields in fields[0..max-1] inside *record;
- * returns how many there are, 0 at the end and for a torn last record.
+ * returns how many there are, 0 at the end, -1 for a torn last record.
  */
 static int
 csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
@@ -710,7 +720,7 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 		if (n + 1 >= *size)
 			*record = resize(*record, *size = 2 * *size + 256);
 		if ((c = getc(in)) == EOF)
-			return 0;
+			return n > 0 ? -1 : 0;
 		if (c == '"')
 			quoted = !quoted;
 		if (c == '\n' && !quoted)
@@ -768,6 +778,37 @@ file_append(const char *name, const char *header, const char *const *fields)
 	}
 	close(fd);
 	free(data);
+}
+
+/*
+ * file_mend: a last row that a crash has torn is cut.  0 where there is no
+ * row at all; we die where the file is of another kind.
+ */
+static int
+file_mend(const char *name, const char *header)
+{
+	size_t size, cut, len = strlen(header);
+	char *data = file_text(output_fd, name, &size);
+	const char *nul = size == 0 ? NULL : memchr(data, '\0', size);
+	int fd;
+
+	for (cut = nul != NULL ? (size_t)(nul - data) : size;
+	    cut > 0 && data[cut - 1] != '\n'; cut--)
+		;
+	if (cut > 0 && (cut <= len || !begins(data, header) ||
+	    data[len] != '\n'))
+		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
+		    "that end in LF: move it away, or choose another prefix",
+		    name, header);
+	free(data);
+	if (cut < size) {
+		warn("%s: a torn last row was cut", name);
+		fd = openat(output_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, (off_t)cut) != 0 || fsync(fd) != 0)
+			die(1, "cannot cut %s:", name);
+		close(fd);
+	}
+	return cut > 0;
 }
 
 /* file_begin, file_end: a whole file, written beside its place, renamed. */
@@ -1039,6 +1080,16 @@ static const struct {
 static char plugin_name[NAME_SIZE];	/* written by the checks at start: */
 static char plugin_dir[PATH_MAX];	/* $CC_PLUGIN_DIR, in both arms */
 
+/* event_set: a field; all but the text become cells of a row, on one line. */
+static void
+event_set(char *field, size_t size, const char *value)
+{
+	copy_to(field, size, value);
+	for (; size < TEXT_SIZE && *field != '\0'; field++)
+		if (iscntrl((unsigned char)*field))
+			*field = '?';
+}
+
 static void
 event_field(struct json *j)
 {
@@ -1050,7 +1101,7 @@ event_field(struct json *j)
 
 	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
 		if (strcmp(j->path, event_fields[i].path) == 0)
-			copy_to((char *)e + event_fields[i].at,
+			event_set((char *)e + event_fields[i].at,
 			    event_fields[i].size, j->text);
 	if (begins(j->path, "modelUsage/")) {
 		for (i = 0, e->models = 1; i < TOKENS; i++)
@@ -1118,7 +1169,7 @@ transcript_read(int fd)
  * the number from being used again.
  */
 
-enum why { BY_ITSELF, BY_LIMIT, BY_SILENCE, BY_LINGERING, BY_SIGNAL };
+enum why { BY_ITSELF, BY_LIMIT, BY_SILENCE, BY_LINGERING, BY_ARM, BY_SIGNAL };
 
 struct process {
 	const char *path;		/* absolute; argv[0] is what to show */
@@ -1129,6 +1180,7 @@ struct process {
 	double limit, idle;		/* seconds; idle 0: any silence */
 	int agent;			/* a signal to us ends it; is swept */
 	int (*finished)(void);		/* asked after LINGER_S of silence */
+	int (*wrong)(void);		/* asked at its start; -1: too early */
 };
 
 struct ended {
@@ -1399,6 +1451,7 @@ process_stat(pid_t pid, long *parent, unsigned long long *born)
 }
 
 static unsigned long process_reaped;	/* orphans that came and went */
+static int process_elders;		/* look for those of the last life */
 
 /*
  * process_ours: is pid a live leftover?  Zombies of our own are reaped.  What
@@ -1428,7 +1481,8 @@ process_ours(pid_t pid, pid_t leader)
 		return 0;
 	}
 	sprintf(path, "/proc/%ld/environ", (long)pid);
-	if (!ours && born >= ours_born && (in = fopen(path, "r")) != NULL) {
+	if (!ours && (born >= ours_born || (process_elders &&
+	    pid != getppid())) && (in = fopen(path, "r")) != NULL) {
 		while (!ours && getdelim(&line, &size, '\0', in) > 0)
 			ours = begins(line, MARK "=") &&
 			    strcmp(line + sizeof MARK, top) == 0;
@@ -1496,6 +1550,7 @@ struct watch {				/* what is known of a child's output */
 	double start, grown, out_grown;
 	off_t size, out_size;
 	int asked;			/* finished() said no to this much */
+	int right;			/* wrong() said no */
 };
 
 /* process_verdict: why it must be ended now; BY_ITSELF: it need not. */
@@ -1503,6 +1558,7 @@ static enum why
 process_verdict(const struct process *p, struct watch *w, double now)
 {
 	off_t out = fd_size(p->out), size = out + fd_size(p->err);
+	int wrong;
 
 	if (size != w->size)
 		w->grown = now;
@@ -1514,8 +1570,15 @@ process_verdict(const struct process *p, struct watch *w, double now)
 	w->out_size = out;
 	if (p->agent && stop_signal != 0)
 		return BY_SIGNAL;
-	if (now - w->start >= p->limit)
+	if (now - w->start >= p->limit ||
+	    (stop_signal != 0 && now - w->start >= GIT_STOPPING_S))
 		return BY_LIMIT;
+	if (p->wrong != NULL && !w->right && out > 0 && out < WRONG_SIZE) {
+		wrong = p->wrong();
+		if (wrong > 0)
+			return BY_ARM;
+		w->right = wrong == 0;
+	}
 	if (p->finished != NULL && !w->asked &&
 	    now - w->out_grown >= LINGER_S) {
 		w->asked = 1;
@@ -1545,6 +1608,8 @@ process_nap(const struct process *p, const struct watch *w, double now,
 		if (show.on && p->agent && wake > TICK_TERMINAL_S)
 			wake = TICK_TERMINAL_S;
 	}
+	if (stop_signal != 0 && wake > 1)
+		wake = 1;
 	if (wake > 60 * 60)
 		wake = 60 * 60;
 	alarm(wake <= 0 ? 1 : (unsigned)wake + (wake > (unsigned)wake));
@@ -1704,7 +1769,7 @@ program_run(const char *path, const char *const *argv,
     const struct words *vars, double limit, int agent)
 {
 	struct process p = { path, argv, vars, NULL, git_out, git_err, limit,
-	    0, agent, NULL };
+	    0, agent, NULL, NULL };
 	struct ended e;
 
 	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0 ||
@@ -2337,7 +2402,8 @@ ref_back(const char *was, const char *now, const char *attempt)
 	const char *target = was == NULL ? "" : strrchr(was, ' ') + 1;
 
 	if (strcmp(name, tree_ref()) == 0 || begins(name, "refs/remotes/") ||
-	    (was != NULL && now != NULL && strcmp(was + 1, now + 1) == 0) ||
+	    (was != NULL && now != NULL && (strcmp(was + 1, now + 1) == 0 ||
+	    (*target != '\0' && strcmp(strrchr(now, ' ') + 1, target) == 0))) ||
 	    (was == NULL && begins(name, REFS)))
 		return;
 	if (now != NULL && (was == NULL || strcmp(ref_id(was), ref_id(now))))
@@ -2439,7 +2505,8 @@ tree_begin(void)
 	char id[NAME_SIZE + 8];
 
 	COPY(id, text("%s^0", tree_start));
-	git("switch", "-q", "-c", tree_branch, id);
+	if (git_try("switch", "-q", "-c", tree_branch, id) != 0)
+		git("switch", "-q", "-C", tree_branch, id);	/* unfinished */
 }
 
 /* tree_add_raw: what git cannot convert goes into the index as it is. */
@@ -2499,9 +2566,9 @@ struct changes {
 	long files, added, removed, md_added, md_removed;
 };
 
-/* tree_changes: the index against the start; a binary file has no lines. */
+/* changes_listed: by git's last --numstat; a binary file has no lines. */
 static struct changes
-tree_changes(void)
+changes_listed(void)
 {
 	struct changes c = { 0, 0, 0, 0, 0 };
 	struct words drop = { NULL, 0 };
@@ -2512,8 +2579,6 @@ tree_changes(void)
 	ssize_t len;
 	FILE *in;
 
-	git("diff-index", "--cached", "-z", "--numstat", "--no-renames",
-	    tree_start, "--");
 	in = fd_stream(git_out, 0);
 	while ((len = getdelim(&line, &size, '\0', in)) > 4) {
 		if (sscanf(line, "%ld\t%ld\t", &added, &removed) != 2)
@@ -2540,6 +2605,15 @@ tree_changes(void)
 	free(line);
 	index_drop(&drop);
 	return c;
+}
+
+/* tree_changes: the index against the start, less what is the user's. */
+static struct changes
+tree_changes(void)
+{
+	git("diff-index", "--cached", "-z", "--numstat", "--no-renames",
+	    tree_start, "--");
+	return changes_listed();
 }
 
 /* commit_tree: the index as a commit; the id of it. */
@@ -2601,6 +2675,14 @@ tree_put_back(const char *attempt, const char *commit)
 	tree_restore(tree_branch, tree_start);
 }
 
+/* tree_mark: a ref of the experiment itself; those of home are there as long
+ * as the tree is not the user's. */
+static const char *
+tree_mark(const char *name)
+{
+	return text(REFS "%s/%s", opt.prefix, name);
+}
+
 /* tree_user: the user's own branch; "" if HEAD was detached. */
 static const char *
 tree_user(void)
@@ -2616,8 +2698,12 @@ tree_home(void)
 		return;
 	tree_touched = 0;		/* also when git fails here, and dies */
 	tree_settle();
+	tree_share();			/* from here on git keeps HEAD in step */
+	words_set(&git_vars, "GIT_INDEX_FILE", tree_file("index"));
 	tree_restore(tree_user(), repo.home_commit);
-	tree_share();
+	ref_set(tree_mark("home"), "");
+	if (repo.home[0] != '\0')
+		ref_set(tree_mark("branch"), "");
 }
 
 /* ---- claude: its command, its prompt, and why an attempt ended ---------- */
@@ -2828,14 +2914,24 @@ claude_finished(void)
 	return transcript.finished;
 }
 
+/* claude_wrong: is this the other arm?  -1: it has not said so far. */
+static int
+claude_wrong(void)
+{
+	transcript_read(transcript_fd);
+	return transcript.init.type[0] == '\0' ? -1 : *claude_fault() != '\0';
+}
+
 /* claude_call: one call, to its end and to the end of all it started. */
 static void
 claude_call(struct attempt *a)
 {
 	const char *name = text("attempt-%d.jsonl", a->number);
+	struct statvfs disk;
 	char *prompt = claude_prompt(a);
 	struct process p = { repo.claude, claude_words(), &agent_vars, prompt,
-	    -1, -1, a->limit, opt.idle_timeout, 1, claude_finished };
+	    -1, -1, a->limit, opt.idle_timeout, 1, claude_finished,
+	    claude_wrong };
 
 	p.out = result_log(a->run, a->iteration, name, LOG);
 	p.err = result_log(a->run, a->iteration,
@@ -2853,6 +2949,9 @@ claude_call(struct attempt *a)
 	COPY(a->fault, claude_fault());
 	if (a->fault[0] != '\0')
 		a->outcome = FAILURE;
+	if (a->outcome == FAILURE && fstatvfs(p.out, &disk) == 0 &&
+	    disk.f_bavail == 0)
+		die(1, "no space left for %s in %s", name, repo.output);
 	COPY(a->said, fd_line(p.err));
 	close(p.out);
 	close(p.err);
@@ -2882,6 +2981,8 @@ claude_message(const struct attempt *a)
 	    outcome_names[a->outcome]);
 	if (transcript.init.session[0] != '\0')
 		fprintf(to, "Session: %s\n", transcript.init.session);
+	fprintf(to, "Seconds: %.3f\nExit-Status: %d\nSurvivors: %d\n",
+	    a->ended.seconds, a->ended.status, a->ended.survivors);
 	if (fclose(to) != 0)
 		die(1, "cannot make a commit message:");
 	return message;
@@ -2943,7 +3044,7 @@ benchmark_run(const char *command, int log, double *seconds)
 {
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
 	struct process p = { argv[0], argv, &agent_vars, NULL, log, log,
-	    opt.benchmark_timeout, 0, 1, NULL };
+	    opt.benchmark_timeout, 0, 1, NULL, NULL };
 	struct ended e;
 
 	if ((errno = process_run(&p, &e)) != 0)
@@ -3001,6 +3102,28 @@ benchmark_write(int run, int iteration, const char *name,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
 	file_end(to, output_fd, file);
+}
+
+/* benchmark_there: has it been measured at this point? */
+static int
+benchmark_there(int run, int iteration, const char *benchmark)
+{
+	const char *name = result_name(run, iteration, text("%.*s.csv",
+	    (int)strcspn(benchmark, "="), benchmark));
+
+	return !plan_only && faccessat(output_fd, name, F_OK, 0) == 0;
+}
+
+/* benchmarks_there: have all? */
+static int
+benchmarks_there(int run, int iteration)
+{
+	size_t i = 0;
+
+	while (i < opt.benchmarks.n &&
+	    benchmark_there(run, iteration, opt.benchmarks.v[i]))
+		i++;
+	return i == opt.benchmarks.n;
 }
 
 /* benchmark_one: NAME=COMMAND; 1 when it was interrupted. */
@@ -3089,8 +3212,9 @@ benchmark_point(int run, int iteration, const char *commit)
 		close(log);
 	}
 	for (i = 0; !stopped && i < opt.benchmarks.n; i++)
-		stopped = benchmark_one(run, iteration, opt.benchmarks.v[i],
-		    built == 0);
+		stopped = !benchmark_there(run, iteration,
+		    opt.benchmarks.v[i]) && benchmark_one(run, iteration,
+		    opt.benchmarks.v[i], built == 0);
 	benchmark_undo(commit);
 	if (!stopped && !plan_only)
 		say("run %d/%ld iteration %d/%ld: benchmarks are done", run,
@@ -3106,7 +3230,8 @@ static const char ledger_header[] =
     "total_added,total_removed,num_turns,cost_usd,input_tokens,output_tokens,"
     "cache_read_tokens,cache_creation_tokens,session_id,model,claude_version,"
     "survivors,protected_touched";
-enum { RUN_ID = 1, ITERATION_ID = 2, OUTCOME = 4, SECONDS = 7, COST = 15,
+enum { RUN_ID = 1, ITERATION_ID = 2, ATTEMPT = 3, OUTCOME = 4, SECONDS = 7,
+    CHARGED = 8, COMMIT = 10, COST = 15,
     COLUMNS = 25 };
 
 static const char diffstats_header[] =
@@ -3175,26 +3300,56 @@ setting(FILE *to, const char *name, const char *value)
 	csv_line(to, (const char *const[]){ key, value, NULL });
 }
 
-/* settings_write: all that defines the experiment. */
+/* settings_options: the options that define the experiment. */
 static void
-settings_write(const char *version)
+settings_options(FILE *to)
 {
-	char name[NAME_SIZE], *arguments = NULL;
-	const struct words *list;
 	const struct setting *s;
+	const struct words *list;
+	size_t i;
+
+	for (s = settings; s->name != NULL; s++) {
+		list = s->at;
+		if (s->kind == NUMBER)
+			setting(to, s->name, text("%ld", *(long *)s->at));
+		else if (s->kind == TIME)
+			setting(to, s->name, text("%.10g", *(double *)s->at));
+		else if (s->kind == COMMAND)
+			setting(to, s->name, opt.build == NULL ? "" : opt.build);
+		else if (s->at == &opt.every_iteration)
+			setting(to, s->name, whole(opt.every_iteration));
+		else if (s->kind == BENCHMARK || s->kind == PATHS)
+			for (i = 0; i < list->n; i++)
+				setting(to, s->name, list->v[i]);
+	}
+}
+
+/* plugin_commit: the plugin's own, as git describes it; "" if it has none. */
+static const char *
+plugin_commit(void)
+{
+	return !opt.no_plugin && program_run(repo.git, ARGV("-C", plugin_dir,
+	    "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"),
+	    &agent_vars, GIT_TIMEOUT_S, 0) == 0 ? fd_line(git_out) : "";
+}
+
+/* settings_write: all that defines the experiment, and where it began. */
+static void
+settings_write(FILE *to, const char *version)
+{
+	char *arguments = NULL;
 	struct utsname host;
 	size_t size, i;
-	FILE *to;
+	FILE *words;
 
-	if (uname(&host) < 0 || (to = open_memstream(&arguments, &size)) == NULL)
+	if (uname(&host) < 0 ||
+	    (words = open_memstream(&arguments, &size)) == NULL)
 		die(1, "cannot describe the experiment:");
 	for (i = 0; i < opt.claude_arguments.n; i++) {
-		fputs(i > 0 ? " " : "", to);
-		quote(to, opt.claude_arguments.v[i]);
+		fputs(i > 0 ? " " : "", words);
+		quote(words, opt.claude_arguments.v[i]);
 	}
-	fclose(to);
-	COPY(name, experiment_file("experiment"));
-	to = file_begin(output_fd, name);
+	fclose(words);
 	setting(to, "key", "value");
 	setting(to, "version", VERSION);
 	setting(to, "started_at", utc(time(NULL)));
@@ -3205,30 +3360,102 @@ settings_write(const char *version)
 	setting(to, "baseline", opt.baseline);
 	setting(to, "baseline_commit", repo.base);
 	setting(to, "plugin_directory", opt.no_plugin ? "" : plugin_dir);
-	setting(to, "plugin_commit", !opt.no_plugin && program_run(repo.git,
-	    ARGV("-C", plugin_dir, "describe", "--always", "--dirty",
-	    "--abbrev=40", "--exclude=*"), &agent_vars, GIT_TIMEOUT_S, 0) == 0 ?
-	    fd_line(git_out) : "");
+	setting(to, "plugin_commit", plugin_commit());
 	setting(to, "claude_path", repo.claude);
 	setting(to, "claude_version", version);
 	setting(to, "claude_arguments", arguments);
 	setting(to, "prompt", opt.prompt);
-	for (s = settings; s->name != NULL; s++) {
-		list = s->at;
-		if (s->kind == NUMBER)
-			setting(to, s->name, text("%ld", *(long *)s->at));
-		else if (s->kind == TIME)
-			setting(to, s->name, text("%.10g", *(double *)s->at));
-		else if (s->kind == COMMAND || s->at == &opt.every_iteration)
-			setting(to, s->name, s->kind != COMMAND ?
-			    whole(opt.every_iteration) :
-			    opt.build == NULL ? "" : opt.build);
-		else if (s->kind == BENCHMARK || s->kind == PATHS)
-			for (i = 0; i < list->n; i++)
-				setting(to, s->name, list->v[i]);
-	}
-	file_end(to, output_fd, name);
+	settings_options(to);
 	free(arguments);
+}
+
+/* settings_same: does a difference of this key make it another experiment? */
+static int
+settings_matter(const char *key)
+{
+	static const char *const not[] = { "version", "started_at", "host",
+	    "system", "baseline_commit", "plugin_commit", "claude_path",
+	    "claude_version", "runs", NULL };
+	const char *const *k = not;
+
+	while (*k != NULL && strcmp(*k, key) != 0)
+		k++;
+	return *k == NULL;
+}
+
+struct csv {				/* a CSV file that is read */
+	FILE *in;
+	char *record, *field[2];
+	size_t size;
+};
+
+static int
+csv_pair(struct csv *c)
+{
+	c->field[0] = c->field[1] = NULL;
+	return csv_read(c->in, &c->record, &c->size, c->field, 2) == 2;
+}
+
+/*
+ * settings_agree: this is the experiment that experiment.csv describes, or we
+ * die; runs may grow.  Takes the baseline's commit from there.
+ */
+static void
+settings_agree(void)
+{
+	const char *name = experiment_file("experiment");
+	char *ours = NULL, *theirs, *grown = NULL;
+	struct csv a = { NULL, NULL, { NULL }, 0 }, b = a;
+	size_t size, was, n;
+	int more, grows = 0;
+	FILE *to = open_memstream(&ours, &size), *keep;
+
+	theirs = file_text(output_fd, name, &was);
+	if (theirs == NULL || to == NULL)
+		die(1, "cannot read %s:", name);
+	settings_write(to, "");
+	fclose(to);
+	a.in = fmemopen(theirs, was > 0 ? was : 1, "r");
+	b.in = fmemopen(ours, size, "r");
+	if (a.in == NULL || b.in == NULL ||
+	    (keep = open_memstream(&grown, &n)) == NULL)
+		die(1, "cannot read %s:", name);
+	while ((more = csv_pair(&a)) | csv_pair(&b)) {
+		if (!more || b.field[1] == NULL ||
+		    strcmp(a.field[0], b.field[0]) != 0 ||
+		    (settings_matter(a.field[0]) &&
+		    strcmp(a.field[1], b.field[1]) != 0))
+			die(EXIT_USAGE, "prefix %s was started with%s %s=%.200s:"
+			    " choose another prefix", opt.prefix, more ? "" :
+			    "out", more ? a.field[0] : b.field[0],
+			    more ? a.field[1] : b.field[1]);
+		if (strcmp(a.field[0], "baseline_commit") == 0)
+			COPY(repo.base, a.field[1]);
+		if (strcmp(a.field[0], "runs") == 0 &&
+		    strcmp(a.field[1], b.field[1]) != 0) {
+			if (opt.runs < strtol(a.field[1], NULL, 10))
+				die(EXIT_USAGE, "prefix %s was started with "
+				    "runs=%s: they may only grow", opt.prefix,
+				    a.field[1]);
+			a.field[1] = b.field[1];
+			grows = 1;
+		}
+		csv_line(keep, (const char *const[]){ a.field[0], a.field[1],
+		    NULL });
+	}
+	fclose(keep);
+	if (grows && !opt.dry_run) {
+		to = file_begin(output_fd, name);
+		fwrite(grown, 1, n, to);
+		file_end(to, output_fd, name);
+	}
+	fclose(a.in);
+	fclose(b.in);
+	free(a.record);
+	free(b.record);
+	free(ours);
+	free(theirs);
+	free(grown);
 }
 
 static int
@@ -3266,43 +3493,119 @@ samples_median(int run, int iteration, const char *benchmark)
 	return median;
 }
 
-struct total {				/* of one run, from the ledger */
-	int iterations[OUTCOMES], at;
+struct run {				/* as far as the ledger knows it */
+	int id;
+	int next;			/* the first iteration that is missing */
+	int attempts;			/* so many of that one have been made */
+	int over;			/* out of time */
+	int timeouts;			/* of the iteration at work, in a row */
+	double charged;			/* agent time used up, seconds */
+	char commit[ID_SIZE];		/* the last good one */
+	int at;				/* of all rows, for the table: */
 	enum outcome last;
+	int outcomes[OUTCOMES];
 	double seconds, cost;
 };
+static struct run *runs;		/* by id, from 1 on */
 
-/* ledger_totals: per run; an iteration counts by its last attempt. */
-static struct total *
-ledger_totals(void)
+/* ledger_line: what a row adds; 0, or -1 where it is none of ours. */
+static int
+ledger_line(char *const *field, int fields)
 {
-	struct total *all = resize(NULL, (size_t)(opt.runs + 1) * sizeof *all);
-	struct total *t;
-	char *record = NULL, *field[COLUMNS];
-	size_t size = 0;
-	FILE *in = NULL;
-	int o, fd = openat(output_fd, experiment_file("iterations"),
-	    O_RDONLY | O_CLOEXEC);
+	char *end[3];
+	double charged;
+	struct run *r;
+	long id, m, k;
+	int o;
 
-	memset(all, 0, (size_t)(opt.runs + 1) * sizeof *all);
-	if (fd < 0 || (in = fdopen(fd, "r")) == NULL)
-		die(1, "cannot read %s:", experiment_file("iterations"));
-	csv_read(in, &record, &size, field, COLUMNS);	/* the header */
-	while (csv_read(in, &record, &size, field, COLUMNS) == COLUMNS) {
-		t = &all[strtol(field[RUN_ID], NULL, 10) % (opt.runs + 1)];
-		for (o = 0; o < INTERRUPTED &&
-		    strcmp(field[OUTCOME], outcome_names[o]) != 0; o++)
-			;
-		if (t->at == atoi(field[ITERATION_ID]))
-			t->iterations[t->last]--;
-		t->at = atoi(field[ITERATION_ID]);
-		t->iterations[t->last = (enum outcome)o]++;
-		t->seconds += strtod(field[SECONDS], NULL);
-		t->cost += strtod(field[COST], NULL);
+	if (fields != COLUMNS)
+		return -1;
+	id = strtol(field[RUN_ID], &end[0], 10);
+	m = strtol(field[ITERATION_ID], &end[1], 10);
+	k = strtol(field[ATTEMPT], &end[2], 10);
+	for (o = 0; o < OUTCOMES &&
+	    strcmp(field[OUTCOME], outcome_names[o]) != 0; o++)
+		;
+	if (o == OUTCOMES || *end[0] != '\0' ||
+	    *end[1] != '\0' || *end[2] != '\0' || id < 1 || id > opt.runs ||
+	    m < 1 || k < 1 || strcmp(field[0], opt.prefix) != 0)
+		return -1;
+	r = &runs[id];
+	charged = strtod(field[CHARGED], NULL);
+	if (r->at == m)
+		r->outcomes[r->last]--;
+	r->at = (int)m;
+	r->outcomes[r->last = (enum outcome)o]++;
+	r->seconds += strtod(field[SECONDS], NULL);
+	r->cost += strtod(field[COST], NULL);
+	r->charged += charged;
+	r->attempts = m != r->next ? 0 : (int)k;
+	/* Only what finishes its iteration is charged. */
+	if (o <= OUT_OF_TIME || (o == FAILURE && charged > 0)) {
+		r->next = (int)m + 1;
+		r->attempts = 0;
+		r->over = o == OUT_OF_TIME;
+		if (o <= OUT_OF_TIME)
+			COPY(r->commit, field[COMMIT]);
 	}
+	return 0;
+}
+
+/* ledger_read: the runs as the ledger has them, or we die; without, anew. */
+static void
+ledger_read(void)
+{
+	char *record = NULL, *field[COLUMNS + 1], *data;
+	const char *name = experiment_file("iterations");
+	size_t size, room = 0;
+	long line = 1;
+	FILE *in;
+	int n;
+
+	runs = resize(runs, (size_t)(opt.runs + 1) * sizeof *runs);
+	memset(runs, 0, (size_t)(opt.runs + 1) * sizeof *runs);
+	for (n = 1; n <= opt.runs; n++) {
+		runs[n].id = n;
+		runs[n].next = 1;
+		COPY(runs[n].commit, repo.base);
+	}
+	if ((data = file_text(output_fd, name, &size)) == NULL || size == 0) {
+		free(data);
+		return;
+	}
+	if ((in = fmemopen(data, size, "r")) == NULL)
+		die(1, "cannot read %s:", name);
+	csv_read(in, &record, &room, field, COLUMNS);	/* the header */
+	while ((n = csv_read(in, &record, &room, field, COLUMNS + 1)) != 0)
+		if (line++, ledger_line(field, n) != 0)
+			die(EXIT_USAGE, "%s: line %ld: expected a row of %s, "
+			    "runs 1 to %ld, with %d fields: move the file away,"
+			    " or choose another prefix", name, line,
+			    opt.prefix, opt.runs, COLUMNS);
 	fclose(in);
 	free(record);
-	return all;
+	free(data);
+}
+
+/* run_over: has it no more iterations? */
+static int
+run_over(const struct run *r)
+{
+	return r->over || r->next > opt.iterations ||
+	    opt.timeout - r->charged < ENOUGH_S;
+}
+
+/* run_measured: is it over, and all of it measured? */
+static int
+run_measured(const struct run *r)
+{
+	int m = opt.every_iteration ? 0 : r->next - 1;
+
+	if (!run_over(r) || !benchmarks_there(r->id, 0))
+		return 0;
+	while (m < r->next && benchmarks_there(r->id, m))
+		m++;
+	return m == r->next;
 }
 
 /* ledger_speedup: run's own baseline over its last measured iteration. */
@@ -3321,23 +3624,23 @@ ledger_speedup(int run, const char *benchmark)
 static void
 ledger_table(void)
 {
-	struct total *all = ledger_totals();
 	int shown[OUTCOMES] = { 0 }, run, o, width;
 	size_t i;
 
+	ledger_read();
 	for (run = 1; run <= opt.runs; run++)
 		for (o = 0; o < OUTCOMES; o++)
-			shown[o] |= all[run].iterations[o] > 0;
+			shown[o] |= runs[run].outcomes[o] > 0;
 	for (run = 0; run <= opt.runs; run++) {		/* 0: the heading */
 		printf(run == 0 ? "run" : "%3d", run);
 		for (o = 0; o < OUTCOMES; o++)
 			if (shown[o])
 				printf("  %*s", (int)strlen(outcome_names[o]),
 				    run == 0 ? outcome_names[o] :
-				    text("%d", all[run].iterations[o]));
+				    text("%d", runs[run].outcomes[o]));
 		printf("  %10s  %8s", run == 0 ? "agent time" :
-		    duration(all[run].seconds), run == 0 ? "cost" :
-		    text("$%.2f", all[run].cost));
+		    duration(runs[run].seconds), run == 0 ? "cost" :
+		    text("$%.2f", runs[run].cost));
 		for (i = 0; i < opt.benchmarks.n; i++) {
 			width = (int)strcspn(opt.benchmarks.v[i], "=");
 			printf("  %*s", width < 6 ? 6 : width, run == 0 ?
@@ -3348,31 +3651,25 @@ ledger_table(void)
 	}
 	printf("\nThe branches, and what they changed in all:\n");
 	for (run = 1; run <= opt.runs; run++) {
-		if (all[run].at == 0)
+		if (runs[run].at == 0)
 			continue;
 		printf("  git -C ");
 		quote(stdout, top);
 		printf(" diff --stat %.12s ", repo.base);
 		quote(stdout, text("%s-run-%d-iteration-%d", opt.prefix, run,
-		    all[run].at));
+		    runs[run].at));
 		putchar('\n');
 	}
-	free(all);
 }
 
 /* ---- iteration, run, experiment: the loop of the header comment --------- */
 
-enum next { NEXT_ITERATION, ATTEMPT_AGAIN, END_OF_RUN, STOP };
-
-struct run {
-	int id;
-	double charged;			/* agent time used up, seconds */
-	char commit[ID_SIZE];		/* the last good one */
-};
+enum next { NEXT_ITERATION, ATTEMPT_AGAIN, WAIT, END_OF_RUN, STOP };
 
 static int stop_status;			/* written by stop, read by main */
 static char stop_reason[512];		/* "": all is done, or a signal */
 static int failures;			/* so many in a row, over all runs */
+static int resumed;			/* this is not the first start */
 static struct attempt *unfinished;	/* the attempt that is at work */
 
 static enum next
@@ -3383,15 +3680,54 @@ stop(int status, const char *why)
 	return STOP;
 }
 
-/* limit_reset: when a rate limit ends, as far as claude has told. */
-static const char *
-limit_reset(void)
+/* limit_resets: when the rate limit ends, as far as claude has told; or 0. */
+static time_t
+limit_resets(void)
 {
 	long long t = strtoll(transcript.limit.resets_at, NULL, 10);
 
-	if (t > 100000000000)		/* one client told milliseconds */
-		t /= 1000;
-	return t > 0 ? text(", which resets at %s", utc((time_t)t)) : "";
+	return (time_t)(t > 100000000000 ? t / 1000 : t); /* milliseconds */
+}
+
+/* limit_reset: the same for a person. */
+static const char *
+limit_reset(void)
+{
+	return limit_resets() > 0 ?
+	    text(", which resets at %s", utc(limit_resets())) : "";
+}
+
+/* limit_wait: sleep it out; the attempt is made again, or it is too much. */
+static enum next
+limit_wait(void)
+{
+	static double waited;
+	double wait = limit_resets() == 0 ? WAIT_S :
+	    difftime(limit_resets(), time(NULL)) + WAIT_MORE_S;
+	double start = monotonic(), now = start;
+
+	if (wait < WAIT_MORE_S)
+		wait = WAIT_MORE_S;
+	if ((waited += wait) > WAIT_MOST_S)
+		return stop(EXIT_LATER, text("rate limit%s, which is too long "
+		    "to wait", limit_reset()));
+	say("waiting for %s%s", duration(wait), limit_reset());
+	show.limit = wait;
+	for (; now - start < wait && !stopping(); now = monotonic()) {
+		show_draw(now - start);
+		alarm(show.on ? TICK_TERMINAL_S : TICK_S);
+		signal_take();
+	}
+	alarm(0);
+	return stopping() ? stop(128 + stop_signal, "") : ATTEMPT_AGAIN;
+}
+
+/* attempt_name: where what it left is kept. */
+static void
+attempt_name(struct attempt *a)
+{
+	COPY(a->ref, text(REFS "%s/run-%d/iteration-%d/attempt-%d", opt.prefix,
+	    a->run, a->iteration, a->number));
 }
 
 /* attempt_commit: what it left, as a commit if there is anything. */
@@ -3421,10 +3757,11 @@ attempt_next(struct run *r, const struct attempt *a)
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
 		tree_put_back(a->ref, a->commit);
-		return stop(EXIT_LATER, text("rate limit%s", limit_reset()));
+		return opt.wait ? WAIT :
+		    stop(EXIT_LATER, text("rate limit%s", limit_reset()));
 	case TIMEOUT:
 		tree_put_back(a->ref, a->commit);
-		return a->number <= opt.retries ? ATTEMPT_AGAIN :
+		return ++r->timeouts <= opt.retries ? ATTEMPT_AGAIN :
 		    stop(EXIT_TIMEOUT, "the last retry timed out");
 	case DENIED:
 		tree_put_back(a->ref, a->commit);
@@ -3462,6 +3799,15 @@ attempt_say(const struct attempt *a)
 	    (int)strcspn(said, "\n"), said);
 }
 
+/* protected_look: has it touched what is protected? */
+static void
+protected_look(struct attempt *a)
+{
+	a->protected_touched = opt.protect.n == 0 ? -1 : git_protected(ARGV(
+	    "diff", "--quiet", repo.base, a->commit[0] != '\0' ? a->commit :
+	    tree_start, "--")) != 0;
+}
+
 /* attempt: one call of claude, and all that follows from its outcome. */
 static enum next
 attempt(struct run *r, int iteration, int number)
@@ -3476,8 +3822,7 @@ attempt(struct run *r, int iteration, int number)
 	a.run = r->id;
 	a.iteration = iteration;
 	a.number = number;
-	COPY(a.ref, text(REFS "%s/run-%d/iteration-%d/attempt-%d", opt.prefix,
-	    a.run, a.iteration, a.number));
+	attempt_name(&a);
 	a.outcome = INTERRUPTED;
 	a.last = left <= opt.iteration_timeout;
 	a.limit = show.limit = a.last ? left : opt.iteration_timeout;
@@ -3485,9 +3830,7 @@ attempt(struct run *r, int iteration, int number)
 	tree_known();
 	claude_call(&a);
 	attempt_commit(&a);
-	a.protected_touched = opt.protect.n == 0 ? -1 : git_protected(ARGV(
-	    "diff", "--quiet", repo.base, a.commit[0] != '\0' ? a.commit :
-	    tree_start, "--")) != 0;
+	protected_look(&a);
 	next = attempt_next(r, &a);
 	unfinished = NULL;
 	finished = next == NEXT_ITERATION || next == END_OF_RUN;
@@ -3500,52 +3843,92 @@ attempt(struct run *r, int iteration, int number)
 	return next;
 }
 
+/* attempt_number: the next that neither the ledger nor a kept ref has. */
+static int
+attempt_number(const struct run *r, int m)
+{
+	int k = r->attempts;
+
+	do
+		k++;
+	while (git_try("rev-parse", "-q", "--verify", text(REFS
+	    "%s/run-%d/iteration-%d/attempt-%d", opt.prefix, r->id, m, k)) == 0);
+	return k;
+}
+
+/* branch_name: of an iteration, kept as the one at work. */
+static void
+branch_name(int run, int m)
+{
+	COPY(tree_branch, text("%s-run-%d-iteration-%d", opt.prefix, run, m));
+}
+
 /* iteration: attempts until one decides. */
 static enum next
 iteration(struct run *r, int m)
 {
 	enum next next = ATTEMPT_AGAIN;
-	int k;
+	int k = r->attempts > 0 || resumed ? attempt_number(r, m) : 1;
 
-	COPY(tree_branch, text("%s-run-%d-iteration-%d", opt.prefix, r->id, m));
+	branch_name(r->id, m);
 	COPY(tree_start, r->commit);
-	for (k = 1; next == ATTEMPT_AGAIN; k++) {
+	r->timeouts = 0;
+	for (tree_begin(); next == ATTEMPT_AGAIN; k++) {
 		if (stopping())
 			return stop(128 + stop_signal, "");
-		if (k == 1)
-			tree_begin();
 		COPY(show.what, text("run %d/%ld iteration %d/%ld", r->id,
 		    opt.runs, m, opt.iterations));
-		next = attempt(r, m, k);
+		if ((next = attempt(r, m, k)) == WAIT)
+			next = limit_wait();
+	}
+	if (next != STOP) {
+		r->next = m + 1;
+		r->attempts = 0;
+		r->over = next == END_OF_RUN;
 	}
 	return next;
 }
 
-/* run: from the baseline, as long as there is time and hope. */
-static enum next
-run(int id)
+/* run_point: measure what is missing after iteration m; 1: interrupted. */
+static int
+run_point(const struct run *r, int m)
 {
-	struct run r = { 0, 0, "" };
-	enum next next = NEXT_ITERATION;
-	int m, enough, stopped;
+	char commit[ID_SIZE];
 
-	r.id = id;
-	COPY(r.commit, repo.base);
+	if (benchmarks_there(r->id, m))
+		return 0;
+	COPY(commit, repo.base);
 	tree_branch[0] = '\0';
-	tree_restore("", repo.base);
-	stopped = benchmark_point(id, 0, repo.base);
-	for (m = 1, enough = 1; !stopped && next == NEXT_ITERATION && enough &&
-	    m <= opt.iterations; m++) {
-		if ((next = iteration(&r, m)) == STOP)
-			return STOP;
-		enough = opt.timeout - r.charged >= ENOUGH_S;
-		if (!enough && m < opt.iterations)
-			say("run %d/%ld: not enough time for iteration %d", id,
-			    opt.runs, m + 1);
-		if (opt.every_iteration || next == END_OF_RUN || !enough ||
-		    m == opt.iterations)
-			stopped = benchmark_point(id, m, r.commit);
+	if (m > 0) {
+		branch_name(r->id, m);
+		COPY(commit, git_said("rev-parse", "--verify", tree_ref()));
 	}
+	tree_restore(tree_branch, commit);
+	return benchmark_point(r->id, m, commit);
+}
+
+/* run: what is missing of it, from the baseline or the last good commit. */
+static enum next
+run(struct run *r)
+{
+	int m, stopped;
+
+	stopped = run_point(r, 0);
+	for (m = 1; !stopped && m <= r->next; m++) {
+		if (m == r->next) {
+			if (run_over(r))
+				break;
+			if (m == 1 || resumed)
+				tree_restore("", r->commit);
+			if (iteration(r, m) == STOP)
+				return STOP;
+		}
+		if (opt.every_iteration || (m == r->next - 1 && run_over(r)))
+			stopped = run_point(r, m);
+	}
+	if (!stopped && !r->over && m <= opt.iterations)
+		say("run %d/%ld: not enough time for iteration %d", r->id,
+		    opt.runs, m);
 	return stopped ? stop(128 + stop_signal, "") : END_OF_RUN;
 }
 
@@ -3571,31 +3954,368 @@ experiment_leave(void)
 	leaving = 0;
 }
 
+static struct lock {			/* a file that one runner holds */
+	int fd;
+	char path[PATH_MAX];
+} locks[2];
+static int locks_n;
+
+/* lock_drop: at every exit; what another runner has is not removed. */
+static void
+lock_drop(void)
+{
+	struct stat ours, there;
+
+	while (locks_n > 0)
+		if (fstat(locks[--locks_n].fd, &ours) == 0 &&
+		    stat(locks[locks_n].path, &there) == 0 &&
+		    ours.st_ino == there.st_ino)
+			unlink(locks[locks_n].path);
+}
+
+/* lock_tell: in the lock is who holds it, and what it leaves when killed. */
+static void
+lock_tell(const struct lock *l)
+{
+	struct utsname host;
+
+	if (uname(&host) < 0 || ftruncate(l->fd, 0) != 0 ||
+	    lseek(l->fd, 0, SEEK_SET) != 0 || dprintf(l->fd,
+	    "process %ld on %s at %s\n%s\n", (long)getpid(), host.nodename,
+	    top, private_dir) < 0)
+		die(1, "cannot write %s:", l->path);
+}
+
+/* lock_forget: what a runner that was killed left in $TMPDIR. */
+static void
+lock_forget(const char *said)
+{
+	const char *dir = strchr(said, '\n'), *name;
+	struct stat st;
+
+	if (dir == NULL)
+		return;
+	dir = text("%.*s", (int)strcspn(dir + 1, "\n"), dir + 1);
+	name = strrchr(dir, '/');
+	if (name != NULL && begins(name, "/cc-run-experiments.") &&
+	    lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    st.st_uid == geteuid())
+		files_remove(AT_FDCWD, dir);
+}
+
+/*
+ * lock_take: hold path until exit, or exit 75 with who holds it.  The kernel
+ * gives it back when we die, but also when any descriptor of it is closed:
+ * it is opened here only.
+ */
+static void
+lock_take(const char *path)
+{
+	struct lock *l = &locks[locks_n];
+	char said[PATH_MAX] = "";
+	struct stat ours, there;
+	struct flock whole;
+	int taken;
+
+	memset(&whole, 0, sizeof whole);
+	whole.l_type = F_WRLCK;
+	whole.l_whence = SEEK_SET;
+	COPY(l->path, path);
+	do {				/* until it is not one just removed */
+		l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+		    O_CLOEXEC, 0666);
+		if (l->fd < 0 || fstat(l->fd, &ours) != 0)
+			die(1, "cannot open %s:", path);
+		taken = fcntl(l->fd, F_SETLK, &whole) == 0;
+		if (!taken && errno != EACCES && errno != EAGAIN)
+			die(1, "cannot lock %s:", path);
+		if (pread(l->fd, said, sizeof said - 1, 0) < 0)
+			die(1, "cannot read %s:", path);
+		if (!taken)
+			die(EXIT_LATER, "another runner is at work, %.*s: type "
+			    "it again later", (int)strcspn(said, "\n"), said);
+	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
+	if (locks_n++ == 0)
+		atexit(lock_drop);
+	lock_forget(said);
+	lock_tell(l);
+}
+
+/* experiment_known: was it started before? */
+static int
+experiment_known(void)
+{
+	return access(text("%s/%s", repo.output,
+	    experiment_file("experiment")), F_OK) == 0;
+}
+
+/* trailers_read: what the commit that ends a finished attempt says of it. */
+static int
+trailers_read(const char *commit, struct attempt *a)
+{
+	char line[NAME_SIZE], session[64];
+	FILE *in;
+	int o, ours = 0, known = 0;
+
+	git("log", "-1", "--format=%B", commit);
+	in = fd_stream(git_out, 0);
+	while (line_read(in, line, sizeof line)) {
+		if (begins(line, "Experiment: "))
+			ours = strcmp(line + strlen("Experiment: "),
+			    opt.prefix) == 0;
+		for (o = 0; o <= OUT_OF_TIME && begins(line, "Outcome: "); o++)
+			if (strcmp(line + strlen("Outcome: "),
+			    outcome_names[o]) == 0) {
+				a->outcome = (enum outcome)o;
+				known++;
+			}
+		known += sscanf(line, "Run: %d", &a->run) +
+		    sscanf(line, "Iteration: %d", &a->iteration) +
+		    sscanf(line, "Attempt: %d", &a->number) > 0;
+		sscanf(line, "Seconds: %lf", &a->ended.seconds);
+		sscanf(line, "Exit-Status: %d", &a->ended.status);
+		sscanf(line, "Survivors: %d", &a->ended.survivors);
+		sscanf(line, "Session: %63s", session);
+	}
+	fclose(in);
+	return ours && known >= 4;
+}
+
+/* changes_between: two commits. */
+static struct changes
+changes_between(const char *from, const char *to)
+{
+	git("diff-tree", "-r", "-z", "--numstat", "--no-renames", from, to);
+	return changes_listed();
+}
+
+/* resume_row: the row of a finished attempt, from its commit; 0: none. */
+static int
+resume_row(const struct run *r, const char *branch)
+{
+	struct attempt a;
+	int fd;
+
+	memset(&a, 0, sizeof a);
+	memset(&transcript, 0, sizeof transcript);
+	if (!trailers_read(branch, &a) || a.run != r->id ||
+	    a.iteration != r->next)
+		return 0;
+	COPY(tree_start, r->commit);
+	COPY(a.commit, git_said("rev-parse", branch));
+	a.changes = changes_between(tree_start, a.commit);
+	protected_look(&a);
+	fd = openat(output_fd, result_name(a.run, a.iteration,
+	    text("attempt-%d.jsonl", a.number)), O_RDONLY | O_NONBLOCK |
+	    O_CLOEXEC);
+	if (fd >= 0) {
+		transcript_read(fd);
+		close(fd);
+	}
+	ledger_row(&a, a.ended.seconds);
+	say("run %d/%ld iteration %d/%ld: %s, by its commit", a.run, opt.runs,
+	    a.iteration, opt.iterations, outcome_names[a.outcome]);
+	return 1;
+}
+
+/* resume_branches: the ledger knows them all, or learns of them, or we die. */
+static void
+resume_branches(void)
+{
+	struct words list = { NULL, 0 };
+	char line[NAME_SIZE];
+	int run, m, end;
+	size_t i;
+	FILE *in;
+
+	git("for-each-ref", "--format=%(refname)",
+	    text("refs/heads/%s-run-*", opt.prefix),
+	    text("refs/heads/%s-run-*/**", opt.prefix));
+	in = fd_stream(git_out, 0);
+	while (line_read(in, line, sizeof line))
+		words_add(&list, words_copy(line));
+	fclose(in);
+	for (i = 0; i < list.n; i++) {
+		end = 0;
+		sscanf(list.v[i] + strlen("refs/heads/") + strlen(opt.prefix),
+		    "-run-%d-iteration-%d%n", &run, &m, &end);
+		if (end == 0 || list.v[i][strlen("refs/heads/") +
+		    strlen(opt.prefix) + (size_t)end] != '\0' || run < 1 ||
+		    run > opt.runs || m < 1 || m > runs[run].next)
+			die(EXIT_USAGE, "%s: expected no branch of this name, "
+			    "which the ledger does not know: rename it",
+			    list.v[i]);
+		if (m == runs[run].next && resume_row(&runs[run], list.v[i]))
+			ledger_read();
+	}
+	words_free(&list);
+}
+
+/* resume_diffstats: a crash may have come between a row and this one. */
+static void
+resume_diffstats(void)
+{
+	const char *name = experiment_file("diffstats");
+	char *data, *record = NULL, *field[9];
+	struct words there = { NULL, 0 };
+	size_t size, room = 0;
+	struct attempt a;
+	FILE *in;
+	int id, m;
+
+	data = file_text(output_fd, name, &size);
+	in = size > 0 ? fmemopen(data, size, "r") : NULL;
+	while (in != NULL && csv_read(in, &record, &room, field, 9) == 9)
+		words_add(&there, words_copy(text("%s,%s", field[1], field[2])));
+	words_sort(&there);
+	for (id = 1; id <= opt.runs; id++)
+		for (m = 1; m < runs[id].next; m++)
+			if (words_find(&there, text("%d,%d", id, m)) == NULL) {
+				memset(&a, 0, sizeof a);
+				a.run = id;
+				a.iteration = m;
+				branch_name(id, m - 1);
+				COPY(tree_start, m == 1 ? repo.base : tree_ref());
+				branch_name(id, m);
+				a.changes = changes_between(tree_start,
+				    tree_ref());
+				diffstats_row(&a);
+			}
+	if (in != NULL)
+		fclose(in);
+	words_free(&there);
+	free(record);
+	free(data);
+}
+
+/* resume_ours: is the tree as a runner left it that was killed?  HEAD tells. */
+static int
+resume_ours(int *run, int *m)
+{
+	char head[NAME_SIZE] = "";
+
+	*m = 0;
+	if (git_try("rev-parse", "-q", "--verify", tree_mark("home")) != 0)
+		return 0;
+	COPY(repo.home_commit, fd_line(git_out));
+	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
+		COPY(head, fd_line(git_out));
+	if (git_try("symbolic-ref", "-q", tree_mark("branch")) == 0)
+		COPY(repo.home, fd_line(git_out));
+	if (head[0] == '\0')		/* detached to measure the baseline */
+		return strcmp(git_said("rev-parse", "HEAD"), repo.base) == 0;
+	return begins(head, text("refs/heads/%s-run-", opt.prefix)) &&
+	    sscanf(head + strlen("refs/heads/") + strlen(opt.prefix),
+	    "-run-%d-iteration-%d", run, m) == 2 && *run <= opt.runs;
+}
+
+/* resume_tree: keep what the last life left there, and go home. */
+static void
+resume_tree(int run, int m)
+{
+	struct attempt a;
+
+	memset(&a, 0, sizeof a);
+	COPY(tree_start, repo.base);
+	if (m > 0) {
+		branch_name(run, m);
+		COPY(tree_start, m == runs[run].next ? runs[run].commit :
+		    git_said("rev-parse", tree_ref()));
+	}
+	git("read-tree", tree_start);
+	refs_read(&refs);
+	tree_touched = 1;
+	if (m > 0 && m == runs[run].next) {
+		a.run = run;
+		a.iteration = m;
+		a.number = attempt_number(&runs[run], m);
+		a.outcome = INTERRUPTED;
+		attempt_name(&a);
+		attempt_commit(&a);
+		tree_put_back(a.ref, a.commit);
+		say("run %d/%ld iteration %d/%ld: what was left there is kept "
+		    "as attempt %d", run, opt.runs, m, opt.iterations,
+		    a.number);
+	} else {
+		tree_settle();
+	}
+	tree_home();
+}
+
+/* private_make: our own directory, for the index and for TMPDIR. */
+static void
+private_make(void)
+{
+	COPY(private_dir, temporary());
+	if (mkdtemp(private_dir) == NULL)
+		die(1, "cannot make a directory %s:", private_dir);
+	atexit(experiment_leave);
+	lock_tell(&locks[0]);
+	scratch_reset();
+	words_set(&agent_vars, "TMPDIR", text("%s/tmp", private_dir));
+	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
+}
+
+/* resume: what the last life left undone is done; 0: nothing is missing. */
+static int
+resume(void)
+{
+	int id, run, m, missing = 0;
+
+	output_make();
+	lock_take(text("%s/%s--lock", repo.output, opt.prefix));
+	settings_agree();
+	file_mend(experiment_file("iterations"), ledger_header);
+	file_mend(experiment_file("diffstats"), diffstats_header);
+	ledger_read();
+	resume_branches();
+	resume_diffstats();
+	for (id = 1; id <= opt.runs; id++)
+		missing |= !run_measured(&runs[id]);
+	process_elders = 1;
+	if (process_sweep(0) > 0)
+		say("an agent of the last life was still at work: ended");
+	process_elders = 0;
+	if (resume_ours(&run, &m)) {
+		private_make();
+		resume_tree(run, m);
+		experiment_leave();
+		ledger_read();
+	}
+	if (!missing)
+		say("prefix %s: all %ld runs are finished", opt.prefix,
+		    opt.runs);
+	return missing;
+}
+
 /* experiment_start: from here on there is something to be put back. */
 static void
 experiment_start(void)
 {
 	const char *claude[] = { repo.claude, "--version", NULL };
 	char version[NAME_SIZE];
+	FILE *to;
 
 	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S,
 	    1) != 0 && !stopping())
 		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
 	COPY(version, fd_line(git_out));
 	tree_note();
-	COPY(private_dir, temporary());
-	if (mkdtemp(private_dir) == NULL)
-		die(1, "cannot make a directory %s:", private_dir);
-	atexit(experiment_leave);
-	scratch_reset();
-	words_set(&agent_vars, "TMPDIR", text("%s/tmp", private_dir));
+	private_make();
 	output_make();
-	settings_write(version);
+	if (!resumed) {
+		lock_take(text("%s/%s--lock", repo.output, opt.prefix));
+		to = file_begin(output_fd, experiment_file("experiment"));
+		settings_write(to, version);
+		file_end(to, output_fd, experiment_file("experiment"));
+	}
 	file_append(experiment_file("iterations"), ledger_header, NULL);
-	git("update-ref", "--no-deref", text(REFS "%s/baseline", opt.prefix),
-	    repo.base);
+	ledger_read();
 	index_copy(tree_file("index"), tree_index());
-	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
+	ref_set(tree_mark("baseline"), repo.base);
+	ref_set(tree_mark("home"), repo.home_commit);
+	if (repo.home[0] != '\0')
+		git("symbolic-ref", tree_mark("branch"), repo.home);
 	tree_touched = 1;
 }
 
@@ -3606,7 +4326,7 @@ experiment(void)
 	int id;
 
 	for (id = 1; id <= opt.runs; id++)
-		if (run(id) == STOP)
+		if (!run_measured(&runs[id]) && run(&runs[id]) == STOP)
 			return stop_status;
 	return 0;
 }
@@ -3615,10 +4335,10 @@ experiment(void)
 static void
 plan_hours(void)
 {
-	double runs = (double)opt.runs, points = opt.benchmarks.n == 0 ? 0 :
-	    runs * (opt.every_iteration ? 1 + (double)opt.iterations : 2);
-	double agent = runs * opt.timeout / 3600;
-	double retries = runs * (double)opt.iterations * (double)opt.retries *
+	double all = (double)opt.runs, points = opt.benchmarks.n == 0 ? 0 :
+	    all * (opt.every_iteration ? 1 + (double)opt.iterations : 2);
+	double agent = all * opt.timeout / 3600;
+	double retries = all * (double)opt.iterations * (double)opt.retries *
 	    opt.iteration_timeout / 3600;
 	double benchmarks = points * ((double)opt.benchmarks.n *
 	    (double)opt.samples + (opt.build != NULL)) *
@@ -3956,14 +4676,19 @@ check_output(void)
 	    name));
 }
 
-/* check_clean: no uncommitted changes; what is ignored is taken down. */
+/* check_clean: nothing half done, no uncommitted changes; what is ignored is taken down. */
 static void
 check_clean(void)
 {
+	const char *const *name;
 	char *line = NULL;
 	size_t size = 0;
 	FILE *in;
 
+	for (name = tree_leftovers; strcmp(*name, "MERGE_MSG") != 0; name++)
+		if (access(tree_file(*name), F_OK) == 0)
+			die(EXIT_USAGE, "%s: exists: finish or abort what git "
+			    "is at there", tree_file(*name));
 	git("status", "--porcelain", "-z", "--untracked-files=all",
 	    "--ignored=matching");
 	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 0;)
@@ -3983,7 +4708,6 @@ static void
 check_repository(void)
 {
 	char line[3][PATH_MAX];
-	const char *const *name;
 	struct stat st, dir;
 
 	if (opt.directory[0] == '\0' ||
@@ -4001,15 +4725,10 @@ check_repository(void)
 	words_set(&agent_vars, MARK, top);
 	if (chdir(top) != 0)
 		die(EXIT_USAGE, "%s: cannot be entered:", top);
-	for (name = tree_leftovers; strcmp(*name, "MERGE_MSG") != 0; name++)
-		if (access(tree_file(*name), F_OK) == 0)
-			die(EXIT_USAGE, "%s: exists: finish or abort what git "
-			    "is at there", tree_file(*name));
 	if (stat(top, &st) != 0 || stat(repo.dir, &dir) != 0)
 		die(1, "cannot look at %s:", top);
 	repo.top_mode = st.st_mode & 07777;
 	repo.dir_mode = dir.st_mode & 07777;
-	check_clean();
 }
 
 /* check_hidden: nothing that git is told not to look at can get lost. */
@@ -4054,7 +4773,20 @@ check_output_tree(void)
 	words_sort(&tree_users);
 }
 
-/* check_prefix: it can name branches and files, and nothing has its name. */
+/* check_prefix_name: it can name branches and files. */
+static void
+check_prefix_name(void)
+{
+	if ((!isalnum((unsigned char)opt.prefix[0]) && opt.prefix[0] != '_') ||
+	    strlen(opt.prefix) > PREFIX_MAX || git_try("check-ref-format",
+	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) != 0 ||
+	    git_try("check-ref-format", text(REFS "%s/x", opt.prefix)) != 0)
+		die(EXIT_USAGE, "prefix \"%s\": expected part of a branch name,"
+		    " of at most %d characters, that begins with a letter, "
+		    "digit or underscore", opt.prefix, PREFIX_MAX);
+}
+
+/* check_prefix: nothing has its name. */
 static void
 check_prefix(void)
 {
@@ -4063,13 +4795,6 @@ check_prefix(void)
 	const char *const *kind;
 	char ref[NAME_SIZE], *s;
 
-	if ((!isalnum((unsigned char)opt.prefix[0]) && opt.prefix[0] != '_') ||
-	    strlen(opt.prefix) > PREFIX_MAX || git_try("check-ref-format",
-	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) != 0 ||
-	    git_try("check-ref-format", text(REFS "%s/x", opt.prefix)) != 0)
-		die(EXIT_USAGE, "prefix \"%s\": expected part of a branch name,"
-		    " of at most %d characters, that begins with a letter, "
-		    "digit or underscore", opt.prefix, PREFIX_MAX);
 	COPY(ref, text("refs/heads/%s", opt.prefix));
 	for (s = ref + strlen("refs/heads/"); (s = strchr(s, '/')) != NULL;
 	    *s++ = '/') {
@@ -4078,6 +4803,8 @@ check_prefix(void)
 			die(EXIT_USAGE, "prefix %s: %s is a branch: choose "
 			    "another prefix", opt.prefix, ref);
 	}
+	if (resumed)
+		return;
 	git("for-each-ref", "--count=1", "--format=%(refname)",
 	    text("refs/heads/%s-run-*", opt.prefix),
 	    text("refs/heads/%s-run-*/**", opt.prefix),
@@ -4109,7 +4836,8 @@ check_baseline(void)
 	size_t size = 0;
 	FILE *in;
 
-	if (!check_commit(text("refs/heads/%s", opt.baseline)) &&
+	if (resumed ? !check_commit(repo.base) :
+	    !check_commit(text("refs/heads/%s", opt.baseline)) &&
 	    !check_commit(opt.baseline))
 		die(EXIT_USAGE, "baseline %s: expected a branch or a commit of "
 		    "%s", opt.baseline, top);
@@ -4159,9 +4887,9 @@ check_identity(void)
 	}
 }
 
-/* checks: everything that can be refused, before anything is touched. */
+/* check_place: the programs, the files and the repository, not its tree. */
 static void
-checks(void)
+check_place(void)
 {
 	const char *claude = getenv("CC_CLAUDE");
 	const char *sandbox = getenv("IS_SANDBOX");
@@ -4176,14 +4904,22 @@ checks(void)
 	check_plugin();
 	check_output();
 	check_repository();
-	check_hidden();
-	check_output_tree();
-	check_baseline();
-	check_prefix();
+	check_prefix_name();
 	check_identity();
 	if (geteuid() == 0 && (sandbox == NULL || strcmp(sandbox, "1") != 0))
 		die(EXIT_USAGE, "claude refuses to work for root: be another "
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
+}
+
+/* check_tree: that nobody's work is in the way. */
+static void
+check_tree(void)
+{
+	check_clean();
+	check_hidden();
+	check_output_tree();
+	check_baseline();
+	check_prefix();
 }
 
 int
@@ -4202,11 +4938,20 @@ main(int argc, char **argv)
 	options_read(argc, argv);
 	show.on = isatty(STDERR_FILENO) && !opt.quiet && term != NULL &&
 	    strcmp(term, "dumb") != 0;
-	checks();
+	check_place();
 	if (opt.dry_run) {
+		if ((resumed = experiment_known())) {
+			output_fd = open(repo.output, O_RDONLY | O_CLOEXEC);
+			settings_agree();
+		}
+		check_tree();
 		plan();
 		return printed();
 	}
+	lock_take(text("%s/%s", repo.common, LOCK_NAME));
+	if ((resumed = experiment_known()) && resume() == 0)
+		return 0;
+	check_tree();
 	experiment_start();
 	status = experiment();
 	experiment_leave();
@@ -4216,6 +4961,7 @@ main(int argc, char **argv)
 	if (stop_reason[0] != '\0')
 		warn("stopped: %s", stop_reason);
 	show_clear();
+	lock_drop();			/* a signal runs no atexit */
 	if (status >= 128) {
 		signal(stop_signal, SIG_DFL);
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);

@@ -606,6 +606,19 @@ full() {
 	    exit "$status"' sh "$@"
 }
 
+@test "a disk that is full with a transcript is no failure of claude's" {
+	scene flood <<-'EOF'
+	init; edit
+	yes '{"type":"assistant","text":"long"}' 2>/dev/null
+	exit 1
+	EOF
+	REHEARSAL=$SCENE/flood run -1 full 256k "$CCRE" -q --no-plugin -o "$OUT" \
+	    -r 1 -i 5 "$PROJECT" exp
+	[[ $output == *"no space left for attempt-1.jsonl in $OUT"* ]]
+	[ "$(calls)" = 1 ]
+	house_is_clean
+}
+
 @test "a full disk ends the experiment with its own message, and no half row" {
 	local prefix
 	prefix=x$(printf '%0120d' 0)		# a ledger of more than a page

@@ -7,20 +7,9 @@ setup() {
 	export PROJECT=$BATS_TEST_TMPDIR/project OUT=$BATS_TEST_TMPDIR/out
 	export REHEARSAL_STATE=$BATS_TEST_TMPDIR/calls IS_SANDBOX=1 LC_ALL=C
 	unset CC_CLAUDE CC_PLUGIN_DIR REHEARSAL REHEARSAL_EDIT CLAUDECODE XDG_CONFIG_HOME
-	mkdir home tmp bin scenes
-	ln -s "$CCRE_ROOT/contrib/rehearsal-claude" bin/claude
+	cp -a "$CCRE_TEMPLATE/." .
 	export PATH=$BATS_TEST_TMPDIR/bin:$PATH
-	git config --global user.name Tester
-	git config --global user.email tester@example.org
-	git config --global init.defaultBranch main
-	git init -q "$PROJECT"
-	echo 'print("hello")' > "$PROJECT/main.py"
-	mkdir "$PROJECT/bench"
-	echo 'echo measured' > "$PROJECT/bench/run.sh"
-	printf '*.o\n' > "$PROJECT/.gitignore"
-	git -C "$PROJECT" add -A
-	git -C "$PROJECT" commit -qm baseline
-	BASE=$(git -C "$PROJECT" rev-parse HEAD)
+	BASE=$CCRE_BASE
 	export BASE
 }
 

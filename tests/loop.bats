@@ -113,7 +113,7 @@ scenes_of_stops() {
 	run -0 project log -1 --format=%s "$(tip 1 2)"
 	[[ $output =~ [Rr]un\ 1.*[Ii]teration\ 2.*success ]]
 	run -0 project log -1 --format=%B "$(tip 1 2)"
-	[ "$(grep -c . <<< "$output")" = 8 ]	# subject, summary, trailers
+	[ "$(grep -c . <<< "$output")" = 11 ]	# subject, summary, trailers
 	[ "${lines[1]}" = 'Improved it a little (call 2).' ]
 	cat > expected <<-'END'
 	Experiment: exp
@@ -122,11 +122,15 @@ scenes_of_stops() {
 	Attempt: 1
 	Outcome: success
 	Session: 00000000-0000-4000-8000-000000000002
+	Seconds: N
+	Exit-Status: 0
+	Survivors: 0
 	END
 	project log -1 --format='%(trailers:only,unfold)' "$(tip 1 2)" |
-	    sed '/^$/d' | diff expected -
+	    sed '/^$/d; s/^\(Seconds: \)[0-9.]*$/\1N/' | diff expected -
 	project log -1 --format=%B "$(tip 1 2)" |
-	    git interpret-trailers --parse | diff expected -
+	    git interpret-trailers --parse |
+	    sed 's/^\(Seconds: \)[0-9.]*$/\1N/' | diff expected -
 	[ "$(project show "$(tip 1 1):main.py")" = faster ]
 	[ "$(project show "$(tip 1 1):new.txt")" = new ]
 }
@@ -146,7 +150,7 @@ scenes_of_stops() {
 	    "$(tip 1 1)"
 	[ "${output//$'\n'/}" = 1 ]
 	run -0 project log -1 --format='%(trailers:only)' "$(tip 1 1)"
-	[ "$(grep -c : <<< "$output")" = 6 ]
+	[ "$(grep -c : <<< "$output")" = 9 ]
 }
 
 @test "a claude that committed everything itself gets an empty commit on top" {

@@ -839,6 +839,16 @@ stopped_for_arm() {
 	house_is_clean
 }
 
+@test "a wrong arm is noticed while claude is at work, before more is spent" {
+	plugin_made
+	init_says '"plugins":[]'
+	sed -i 's/.*edit; result.*/sleep 1000/' "$SCENE/arm"
+	CCRE=$CCRE_QUICK REHEARSAL=$SCENE/arm run -1 plugin_arm -r 1 -i 3
+	[[ $output == *'has not loaded the plugin'* ]]
+	[ "$(calls)" = 1 ]
+	house_is_clean
+}
+
 @test "a program that says nothing of plugins is taken at its word" {
 	plugin_made
 	scene wordless <<-'END'

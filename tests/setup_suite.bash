@@ -13,12 +13,34 @@ setup_suite() {
 
 	mkdir -p "$BATS_SUITE_TMPDIR/quick"
 	cp "$source" "$quick"
-	for constant in ENOUGH_S LINGER_S GRACE_S TICK_S; do
-		grep -q "	$constant = [0-9]*," "$quick"
-		sed -i "s/	$constant = [0-9]*,/	$constant = 1,/" "$quick"
+	for constant in ENOUGH_S LINGER_S GRACE_S TICK_S WAIT_S WAIT_MORE_S; do
+		grep -q "	$constant = [0-9* ]*," "$quick"
+		sed -i "s/	$constant = [0-9* ]*,/	$constant = 1,/" "$quick"
 	done
 	# shellcheck disable=SC2086
 	${CC:-cc} ${CHECK_CFLAGS:--O2} -o "$CCRE" "$source"
 	# shellcheck disable=SC2086
 	${CC:-cc} ${CHECK_CFLAGS:--O2} -o "$CCRE_QUICK" "$quick"
+	template
+}
+
+# template: what every test starts with, made once and copied.
+template() {
+	export CCRE_TEMPLATE=$BATS_SUITE_TMPDIR/template
+	local project=$CCRE_TEMPLATE/project
+
+	mkdir -p "$CCRE_TEMPLATE/home" "$CCRE_TEMPLATE/tmp" \
+	    "$CCRE_TEMPLATE/bin" "$CCRE_TEMPLATE/scenes" "$project/bench"
+	ln -s "$CCRE_ROOT/contrib/rehearsal-claude" "$CCRE_TEMPLATE/bin/claude"
+	printf '[user]\n\tname = Tester\n\temail = tester@example.org\n[init]\n\tdefaultBranch = main\n' \
+	    > "$CCRE_TEMPLATE/home/.gitconfig"
+	echo 'print("hello")' > "$project/main.py"
+	echo 'echo measured' > "$project/bench/run.sh"
+	printf '*.o\n' > "$project/.gitignore"
+	export HOME=$CCRE_TEMPLATE/home
+	git init -q "$project"
+	git -C "$project" add -A
+	git -C "$project" commit -qm baseline
+	CCRE_BASE=$(git -C "$project" rev-parse HEAD)
+	export CCRE_BASE
 }
