@@ -14,7 +14,7 @@
  *	          success      commit, next iteration
  *	          rate limit   put back, stop everything
  *	          timeout      put back; retries left? attempt again : stop
- *	          out of time  (the run's limit) commit what is there, end of run
+ *	          out of time  (the run's limit) commit what is there, end run
  *	          denied       (no login, credit or model) put back, stop
  *	          capped       (the user's turn or money limit) commit, next
  *	          failure      put back; second in a row? stop : next iteration
@@ -93,7 +93,7 @@ enum {
 	FAILURES = 2,			/* so many in a row stop it all */
 	WAIT_S = 15 * 60,		/* -w, where no reset is told */
 	WAIT_MORE_S = 60,		/* after a reset, and at least */
-	WAIT_MOST_S = 24 * 60 * 60	/* in all: more is no wait for a limit */
+	WAIT_MOST_S = 24 * 60 * 60	/* in all; more is not waited for */
 };
 
 static const char output_default[] = "benchmark-results";
@@ -147,7 +147,7 @@ enum {
 	JSON_DEPTH = 64,		/* deeper values are passed over */
 	PREFIX_MAX = 150,		/* it becomes part of file names */
 	WRONG_SIZE = 1024 * 1024,	/* a call's start is not longer */
-	FDS = 4096			/* descriptors that a caller may leave */
+	FDS = 4096			/* which a caller may leave open */
 };
 
 struct words {				/* a command line, an environment */
@@ -237,7 +237,7 @@ static const char *const outcome_names[] = {
 
 /* ---- messages: every byte on stderr passes here ------------------------ */
 
-static int leaving;			/* exit has begun: never call it twice */
+static int leaving;			/* exit has begun: only _exit now */
 
 static struct {				/* the status line of a terminal */
 	int on;				/* stderr is a terminal, and not -q */
@@ -264,7 +264,7 @@ message(const char *kind, const char *format, va_list args)
 
 	show_clear();
 	vsnprintf(line, sizeof line, format, args);
-	for (s = line; *s != '\0'; s++)		/* one line, whatever is in it */
+	for (s = line; *s != '\0'; s++)	/* one line, whatever is in it */
 		if (iscntrl((unsigned char)*s))
 			*s = '?';
 	fprintf(stderr, "%s%s%s%s\n", kind, line, len > 0 &&
@@ -433,7 +433,7 @@ words_find(const struct words *w, const char *word)
 	return found == NULL ? NULL : *found;
 }
 
-/* words_set: NAME=value, in place of the one that is there. */
+/* words_set: NAME=value, in place of the one there; all are the list's own. */
 static void
 words_set(struct words *w, const char *name, const char *value)
 {
@@ -443,6 +443,7 @@ words_set(struct words *w, const char *name, const char *value)
 	sprintf(word, "%s=%s", name, value);
 	for (i = 0; i < w->n; i++)
 		if (begins(w->v[i], name) && w->v[i][len] == '=') {
+			free((char *)(size_t)w->v[i]);
 			w->v[i] = word;
 			return;
 		}
@@ -1713,7 +1714,7 @@ environment(void)
 		for (k = kept; *k != NULL && !begins(*e, *k); k++)
 			;
 		if (*d == NULL || *k != NULL)
-			words_add(&w, *e);
+			words_add(&w, words_copy(*e));
 	}
 	return w;
 }
@@ -1738,8 +1739,9 @@ environments(void)
 {
 	static const char *const ours[] = { "core.hooksPath", "/dev/null",
 	    "core.fsmonitor", "false", "core.untrackedCache", "false",
-	    "core.splitIndex", "false", "core.safecrlf", "false", "gc.auto", "0",
-	    "maintenance.auto", "false", "commit.gpgSign", "false", "submodule.recurse", "false",
+	    "core.splitIndex", "false", "core.safecrlf", "false",
+	    "gc.auto", "0", "maintenance.auto", "false", "commit.gpgSign",
+	    "false", "submodule.recurse", "false",
 	    "i18n.commitEncoding", "UTF-8", NULL };
 	static const char *const theirs[] = { "gc.auto", "0",
 	    "maintenance.auto", "false", NULL };
@@ -1773,7 +1775,8 @@ program_run(const char *path, const char *const *argv,
 	struct ended e;
 
 	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0 ||
-	    lseek(git_out, 0, SEEK_SET) != 0 || lseek(git_err, 0, SEEK_SET) != 0)
+	    lseek(git_out, 0, SEEK_SET) != 0 ||
+	    lseek(git_err, 0, SEEK_SET) != 0)
 		die(1, "cannot empty a temporary file:");
 	if ((errno = process_run(&p, &e)) != 0)
 		die(process_no(), "cannot execute %s:", path);
@@ -1880,9 +1883,9 @@ static const char *const tree_leftovers[] = {
 	"index.lock", "HEAD.lock", "config.lock", "packed-refs.lock",
 	"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG",
 	"rebase-merge", "rebase-apply", "sequencer",
-	"MERGE_MSG", "COMMIT_EDITMSG", "MERGE_MODE", "MERGE_RR", "MERGE_AUTOSTASH", "AUTO_MERGE",
-	"SQUASH_MSG", "REBASE_HEAD", "BISECT_START", "BISECT_NAMES",
-	"BISECT_TERMS", "BISECT_RUN", "BISECT_HEAD", "BISECT_EXPECTED_REV",
+	"MERGE_MSG", "COMMIT_EDITMSG", "MERGE_MODE", "MERGE_RR",
+	"MERGE_AUTOSTASH", "AUTO_MERGE", "SQUASH_MSG", "REBASE_HEAD",
+	"BISECT_START", "BISECT_NAMES", "BISECT_TERMS", "BISECT_RUN", "BISECT_HEAD", "BISECT_EXPECTED_REV",
 	"BISECT_ANCESTORS_OK", "BISECT_FIRST_PARENT", NULL
 };
 
@@ -1957,7 +1960,7 @@ tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
 static int
 tree_walk(int at, const char *name, size_t used, enum walk how)
 {
-	static char path[PATH_MAX];	/* from the top; so much of it is name's */
+	static char path[PATH_MAX];	/* from the top; used: that of name */
 	DIR *dir = dir_open(at, name, how == OPEN_UP);
 	struct dirent *d;
 	int type, left = 0;
@@ -1966,7 +1969,8 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 	while (dir != NULL && (d = readdir(dir)) != NULL) {
 		at = dirfd(dir);
 		len = used + strlen(d->d_name);
-		if (dir_dots(d) || (used == 0 && strcmp(d->d_name, ".git") == 0))
+		if (dir_dots(d) ||
+		    (used == 0 && strcmp(d->d_name, ".git") == 0))
 			continue;
 		if (how == CLEAR && (strcmp(d->d_name, ".git") == 0 ||
 		    len + 2 > sizeof path)) {
@@ -2019,7 +2023,7 @@ tree_clear(void)
 		files_remove(AT_FDCWD, path);
 		left |= access(path, F_OK) == 0;
 		while ((slash = strrchr(path, '/')) != NULL) {
-			slash[1] = '\0';	/* a directory that is empty now */
+			slash[1] = '\0';	/* maybe empty now */
 			if (words_find(&tree_empty, path) != NULL ||
 			    rmdir(path) != 0)
 				break;
@@ -2394,19 +2398,21 @@ ref_keep(const char *attempt, const char *name, const char *id)
 		ref_set(text("%s%s", attempt, name), id);
 }
 
-/* ref_back: was is as it was, or gone where it is NULL; now is kept. */
+/* ref_back: name is as it was, or gone where it was not; now is kept. */
 static void
-ref_back(const char *was, const char *now, const char *attempt)
+ref_back(const char *name, const char *was, const char *now,
+    const char *attempt)
 {
-	const char *name = ref_name(was != NULL ? was : now);
 	const char *target = was == NULL ? "" : strrchr(was, ' ') + 1;
 
 	if (strcmp(name, tree_ref()) == 0 || begins(name, "refs/remotes/") ||
-	    (was != NULL && now != NULL && (strcmp(was + 1, now + 1) == 0 ||
-	    (*target != '\0' && strcmp(strrchr(now, ' ') + 1, target) == 0))) ||
 	    (was == NULL && begins(name, REFS)))
 		return;
-	if (now != NULL && (was == NULL || strcmp(ref_id(was), ref_id(now))))
+	if (was != NULL && now != NULL && (strcmp(was + 1, now + 1) == 0 ||
+	    (*target != '\0' && strcmp(strrchr(now, ' ') + 1, target) == 0)))
+		return;
+	if (now != NULL && (was == NULL ||
+	    strcmp(ref_id(was), ref_id(now)) != 0))
 		ref_keep(attempt, text("-refs/%s", name + strlen("refs/")),
 		    ref_id(now));
 	if (was != NULL)
@@ -2421,20 +2427,18 @@ ref_back(const char *was, const char *now, const char *attempt)
 static void
 refs_back(const struct words *now, const char *attempt)
 {
-	const char *a, *b;
 	size_t i, j;
 	int new, order;
 
 	/* What is new goes first: it may be in the way of what was. */
 	for (new = 1; new >= 0; new--)
 		for (i = j = 0; i < refs.n || j < now->n;) {
-			a = i < refs.n ? refs.v[i] : NULL;
-			b = j < now->n ? now->v[j] : NULL;
-			order = a == NULL ? 1 : b == NULL ? -1 :
-			    strcmp(ref_name(a), ref_name(b));
+			order = i == refs.n ? 1 : j == now->n ? -1 :
+			    strcmp(ref_name(refs.v[i]), ref_name(now->v[j]));
 			if (new == (order > 0))
-				ref_back(order <= 0 ? a : NULL,
-				    order >= 0 ? b : NULL, attempt);
+				ref_back(ref_name(order > 0 ? now->v[j] :
+				    refs.v[i]), order > 0 ? NULL : refs.v[i],
+				    order < 0 ? NULL : now->v[j], attempt);
 			i += order <= 0;
 			j += order >= 0;
 		}
@@ -2490,7 +2494,8 @@ tree_head(const char *attempt)
 	if (strcmp(tip, parent) != 0 && strcmp(tip, head) != 0)
 		ref_keep(attempt, "-refs/branch", tip);
 	refs_back(&now, attempt);
-	if (strcmp(tip, parent) != 0 || ours[strlen(ours) - 1] != ' ')
+	if (ours == NULL || strcmp(tip, parent) != 0 ||
+	    ours[strlen(ours) - 1] != ' ')
 		ref_set(tree_ref(), parent);
 	if (ours == NULL || ours[0] != '*')
 		git("symbolic-ref", "HEAD", tree_ref());
@@ -2698,7 +2703,7 @@ tree_home(void)
 		return;
 	tree_touched = 0;		/* also when git fails here, and dies */
 	tree_settle();
-	tree_share();			/* from here on git keeps HEAD in step */
+	tree_share();		/* from here on git keeps it beside HEAD */
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_file("index"));
 	tree_restore(tree_user(), repo.home_commit);
 	ref_set(tree_mark("home"), "");
@@ -3315,7 +3320,8 @@ settings_options(FILE *to)
 		else if (s->kind == TIME)
 			setting(to, s->name, text("%.10g", *(double *)s->at));
 		else if (s->kind == COMMAND)
-			setting(to, s->name, opt.build == NULL ? "" : opt.build);
+			setting(to, s->name, opt.build == NULL ? "" :
+			    opt.build);
 		else if (s->at == &opt.every_iteration)
 			setting(to, s->name, whole(opt.every_iteration));
 		else if (s->kind == BENCHMARK || s->kind == PATHS)
@@ -3369,14 +3375,14 @@ settings_write(FILE *to, const char *version)
 	free(arguments);
 }
 
-/* settings_same: does a difference of this key make it another experiment? */
+/* settings_matter: does a difference of this key make it another experiment? */
 static int
 settings_matter(const char *key)
 {
-	static const char *const not[] = { "version", "started_at", "host",
-	    "system", "baseline_commit", "plugin_commit", "claude_path",
+	static const char *const may_differ[] = { "version", "started_at",
+	    "host", "system", "baseline_commit", "plugin_commit", "claude_path",
 	    "claude_version", "runs", NULL };
-	const char *const *k = not;
+	const char *const *k = may_differ;
 
 	while (*k != NULL && strcmp(*k, key) != 0)
 		k++;
@@ -3425,9 +3431,9 @@ settings_agree(void)
 		    strcmp(a.field[0], b.field[0]) != 0 ||
 		    (settings_matter(a.field[0]) &&
 		    strcmp(a.field[1], b.field[1]) != 0))
-			die(EXIT_USAGE, "prefix %s was started with%s %s=%.200s:"
-			    " choose another prefix", opt.prefix, more ? "" :
-			    "out", more ? a.field[0] : b.field[0],
+			die(EXIT_USAGE, "prefix %s was started with%s "
+			    "%s=%.200s: choose another prefix", opt.prefix,
+			    more ? "" : "out", more ? a.field[0] : b.field[0],
 			    more ? a.field[1] : b.field[1]);
 		if (strcmp(a.field[0], "baseline_commit") == 0)
 			COPY(repo.base, a.field[1]);
@@ -3495,10 +3501,10 @@ samples_median(int run, int iteration, const char *benchmark)
 
 struct run {				/* as far as the ledger knows it */
 	int id;
-	int next;			/* the first iteration that is missing */
-	int attempts;			/* so many of that one have been made */
+	int next;			/* the first missing iteration */
+	int attempts;			/* so many of it have been made */
 	int over;			/* out of time */
-	int timeouts;			/* of the iteration at work, in a row */
+	int timeouts;			/* of the iteration at work */
 	double charged;			/* agent time used up, seconds */
 	char commit[ID_SIZE];		/* the last good one */
 	int at;				/* of all rows, for the table: */
@@ -3787,16 +3793,17 @@ attempt_say(const struct attempt *a)
 	    r->type[0] != '\0' ? r->text : a->said;
 
 	show.cost += strtod(r->cost, NULL);
-	(a->outcome <= OUT_OF_TIME ? say : warn)("run %d/%ld iteration %d/%ld%s: %s in %s, %ld file%s +%ld -%ld%s%s"
-	    "%s%.*s", a->run, opt.runs, a->iteration, opt.iterations,
+	(a->outcome <= OUT_OF_TIME ? say : warn)("run %d/%ld iteration %d/%ld"
+	    "%s: %s in %s, %ld file%s +%ld -%ld%s%s%s%.*s", a->run, opt.runs,
+	    a->iteration, opt.iterations,
 	    a->number > 1 ? text(" attempt %d", a->number) : "",
 	    outcome_names[a->outcome], duration(a->ended.seconds),
 	    a->changes.files, a->changes.files == 1 ? "" : "s",
 	    a->changes.added, a->changes.removed,
 	    r->cost[0] != '\0' ? text(", $%.2f", strtod(r->cost, NULL)) : "",
 	    a->ended.survivors > 0 ? text(", %d leftover%s killed",
-	    a->ended.survivors, a->ended.survivors == 1 ? "" : "s") : "", said[0] != '\0' ? ": " : "",
-	    (int)strcspn(said, "\n"), said);
+	    a->ended.survivors, a->ended.survivors == 1 ? "" : "s") : "",
+	    said[0] != '\0' ? ": " : "", (int)strcspn(said, "\n"), said);
 }
 
 /* protected_look: has it touched what is protected? */
@@ -3847,13 +3854,17 @@ attempt(struct run *r, int iteration, int number)
 static int
 attempt_number(const struct run *r, int m)
 {
-	int k = r->attempts;
+	struct attempt a;
 
-	do
-		k++;
-	while (git_try("rev-parse", "-q", "--verify", text(REFS
-	    "%s/run-%d/iteration-%d/attempt-%d", opt.prefix, r->id, m, k)) == 0);
-	return k;
+	memset(&a, 0, sizeof a);
+	a.run = r->id;
+	a.iteration = m;
+	a.number = r->attempts;
+	do {
+		a.number++;
+		attempt_name(&a);
+	} while (git_try("rev-parse", "-q", "--verify", a.ref) == 0);
+	return a.number;
 }
 
 /* branch_name: of an iteration, kept as the one at work. */
@@ -4166,7 +4177,8 @@ resume_diffstats(void)
 	data = file_text(output_fd, name, &size);
 	in = size > 0 ? fmemopen(data, size, "r") : NULL;
 	while (in != NULL && csv_read(in, &record, &room, field, 9) == 9)
-		words_add(&there, words_copy(text("%s,%s", field[1], field[2])));
+		words_add(&there, words_copy(text("%s,%s", field[1],
+		    field[2])));
 	words_sort(&there);
 	for (id = 1; id <= opt.runs; id++)
 		for (m = 1; m < runs[id].next; m++)
@@ -4175,7 +4187,8 @@ resume_diffstats(void)
 				a.run = id;
 				a.iteration = m;
 				branch_name(id, m - 1);
-				COPY(tree_start, m == 1 ? repo.base : tree_ref());
+				COPY(tree_start, m == 1 ? repo.base :
+				    tree_ref());
 				branch_name(id, m);
 				a.changes = changes_between(tree_start,
 				    tree_ref());
@@ -4194,7 +4207,7 @@ resume_ours(int *run, int *m)
 {
 	char head[NAME_SIZE] = "";
 
-	*m = 0;
+	*run = *m = 0;
 	if (git_try("rev-parse", "-q", "--verify", tree_mark("home")) != 0)
 		return 0;
 	COPY(repo.home_commit, fd_line(git_out));
@@ -4375,7 +4388,8 @@ plan(void)
 			git("commit", "-q", "--cleanup=verbatim", "-m",
 			    message, "--allow-empty");
 			free(message);
-			if (opt.every_iteration || a.iteration == opt.iterations)
+			if (opt.every_iteration ||
+			    a.iteration == opt.iterations)
 				benchmark_point(a.run, a.iteration,
 				    tree_branch);
 			COPY(tree_start, tree_branch);
@@ -4676,7 +4690,7 @@ check_output(void)
 	    name));
 }
 
-/* check_clean: nothing half done, no uncommitted changes; what is ignored is taken down. */
+/* check_clean: nothing half done or uncommitted; what is ignored is noted. */
 static void
 check_clean(void)
 {
@@ -4714,9 +4728,9 @@ check_repository(void)
 	    git_try("-C", opt.directory, "rev-parse", "--path-format=absolute",
 	    "--show-toplevel", "--git-dir", "--git-common-dir") != 0 ||
 	    git_lines(line, 3) != 3)
-		die(EXIT_USAGE, "directory \"%s\": expected one in the work tree"
-		    " of a git repository (git 2.31 or newer): %s", opt.directory,
-		    fd_line(git_err));
+		die(EXIT_USAGE, "directory \"%s\": expected one in the work "
+		    "tree of a git repository (git 2.31 or newer): %s",
+		    opt.directory, fd_line(git_err));
 	COPY(top, line[0]);
 	COPY(repo.dir, line[1]);
 	COPY(repo.common, line[2]);
@@ -4859,10 +4873,10 @@ check_baseline(void)
 	if (!check_commit("HEAD"))
 		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
 	COPY(repo.home_commit, fd_line(git_out));
-	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
-		COPY(repo.home, fd_line(git_out));
-	if (opt.protect.n > 0 && git_protected(ARGV("ls-files", "--error-unmatch",
-	    "--with-tree", repo.base, "--")) != 0)
+	COPY(repo.home, git_try("symbolic-ref", "-q", "HEAD") == 0 ?
+	    fd_line(git_out) : "");
+	if (opt.protect.n > 0 && git_protected(ARGV("ls-files",
+	    "--error-unmatch", "--with-tree", repo.base, "--")) != 0)
 		die(EXIT_USAGE, "--protect: expected paths of the baseline: "
 		    "%s", fd_line(git_err));
 }

@@ -447,7 +447,7 @@ tricks() {
 	done
 	[ "$(git_project rev-list --count main..exp-run-1-iteration-4)" = 4 ]
 	[ "$(git_project diff --name-only main exp-run-1-iteration-4)" = rehearsal.txt ]
-	! git_project rev-parse -q --verify refs/heads/other
+	run ! git_project rev-parse -q --verify refs/heads/other
 	house_is_clean
 }
 

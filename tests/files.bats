@@ -260,7 +260,7 @@ git_project() {
 	[ "$(ledger session_id | tail -n 2; echo .)" = $'00000000-0000-4000-8000-000000000003\n\n.' ]
 }
 
-@test "commas, quotes and newlines in what claude says of itself stay in their field" {
+@test "commas and quotes in what claude says of itself stay in their field, on one line" {
 	need_python
 	scene odd <<-'EOF'
 	edit
@@ -274,7 +274,7 @@ git_project() {
 	assert len(rows) == 2, rows
 	for row in rows:
 	    assert None not in row and None not in row.values(), row
-	    assert row['session_id'] == 's\n1', row
+	    assert row['session_id'] == 's?1', row
 	    assert row['claude_version'] == '2,1', row
 	    assert row['model'].startswith('a,b"c'), row
 	    assert row['survivors'] == '0' and row['protected_touched'] == '', row

@@ -595,7 +595,7 @@ mine" ]
 	git -C "$PROJECT" cat-file -e $ATTEMPTS/iteration-1/attempt-1:cache/1
 	git -C "$PROJECT" cat-file -e $ATTEMPTS/iteration-1/attempt-1:new-1.txt
 	git -C "$PROJECT" show $ATTEMPTS/iteration-1/attempt-1:.gitignore | grep -qx cache/
-	! git -C "$PROJECT" cat-file -e exp-run-1-iteration-2:cache/2
+	run ! git -C "$PROJECT" cat-file -e exp-run-1-iteration-2:cache/2
 	as_before
 }
 
