@@ -1885,8 +1885,9 @@ static const char *const tree_leftovers[] = {
 	"rebase-merge", "rebase-apply", "sequencer",
 	"MERGE_MSG", "COMMIT_EDITMSG", "MERGE_MODE", "MERGE_RR",
 	"MERGE_AUTOSTASH", "AUTO_MERGE", "SQUASH_MSG", "REBASE_HEAD",
-	"BISECT_START", "BISECT_NAMES", "BISECT_TERMS", "BISECT_RUN", "BISECT_HEAD", "BISECT_EXPECTED_REV",
-	"BISECT_ANCESTORS_OK", "BISECT_FIRST_PARENT", NULL
+	"BISECT_START", "BISECT_NAMES", "BISECT_TERMS", "BISECT_RUN",
+	"BISECT_HEAD", "BISECT_EXPECTED_REV", "BISECT_ANCESTORS_OK",
+	"BISECT_FIRST_PARENT", NULL
 };
 
 static const char *
@@ -2680,12 +2681,12 @@ tree_put_back(const char *attempt, const char *commit)
 	tree_restore(tree_branch, tree_start);
 }
 
-/* tree_mark: a ref of the experiment itself; those of home are there as long
- * as the tree is not the user's. */
+/* tree_mark: a ref that names the user's branch as long as he is not on it. */
 static const char *
-tree_mark(const char *name)
+tree_mark(void)
 {
-	return text(REFS "%s/%s", opt.prefix, name);
+	return text(REFS "%s/home/%s", opt.prefix, repo.home[0] != '\0' ?
+	    repo.home + strlen("refs/") : "HEAD");
 }
 
 /* tree_user: the user's own branch; "" if HEAD was detached. */
@@ -2706,9 +2707,7 @@ tree_home(void)
 	tree_share();		/* from here on git keeps it beside HEAD */
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_file("index"));
 	tree_restore(tree_user(), repo.home_commit);
-	ref_set(tree_mark("home"), "");
-	if (repo.home[0] != '\0')
-		ref_set(tree_mark("branch"), "");
+	ref_set(tree_mark(), "");
 }
 
 /* ---- claude: its command, its prompt, and why an attempt ended ---------- */
@@ -3718,6 +3717,7 @@ limit_wait(void)
 		return stop(EXIT_LATER, text("rate limit%s, which is too long "
 		    "to wait", limit_reset()));
 	say("waiting for %s%s", duration(wait), limit_reset());
+	COPY(show.what, text("%.200s waits", show.what));
 	show.limit = wait;
 	for (; now - start < wait && !stopping(); now = monotonic()) {
 		show_draw(now - start);
@@ -3967,7 +3967,7 @@ experiment_leave(void)
 
 static struct lock {			/* a file that one runner holds */
 	int fd;
-	char path[PATH_MAX];
+	char path[PATH_MAX], said[PATH_MAX];
 } locks[2];
 static int locks_n;
 
@@ -3975,25 +3975,31 @@ static int locks_n;
 static void
 lock_drop(void)
 {
-	struct stat ours, there;
+	struct lock *l;
+	size_t size;
+	char *now;
 
-	while (locks_n > 0)
-		if (fstat(locks[--locks_n].fd, &ours) == 0 &&
-		    stat(locks[locks_n].path, &there) == 0 &&
-		    ours.st_ino == there.st_ino)
-			unlink(locks[locks_n].path);
+	while (locks_n > 0) {
+		l = &locks[--locks_n];
+		now = file_text(AT_FDCWD, l->path, &size);
+		if (now != NULL && strcmp(now, l->said) == 0)
+			unlink(l->path);
+		free(now);
+	}
 }
 
 /* lock_tell: in the lock is who holds it, and what it leaves when killed. */
 static void
-lock_tell(const struct lock *l)
+lock_tell(struct lock *l)
 {
 	struct utsname host;
 
-	if (uname(&host) < 0 || ftruncate(l->fd, 0) != 0 ||
-	    lseek(l->fd, 0, SEEK_SET) != 0 || dprintf(l->fd,
-	    "process %ld on %s at %s\n%s\n", (long)getpid(), host.nodename,
-	    top, private_dir) < 0)
+	if (uname(&host) < 0)
+		die(1, "uname:");
+	COPY(l->said, text("process %ld on %s at %s\n%s\n", (long)getpid(),
+	    host.nodename, top, private_dir));
+	if (ftruncate(l->fd, 0) != 0 || lseek(l->fd, 0, SEEK_SET) != 0 ||
+	    fd_write(l->fd, l->said, strlen(l->said)) != 0)
 		die(1, "cannot write %s:", l->path);
 }
 
@@ -4205,21 +4211,30 @@ resume_diffstats(void)
 static int
 resume_ours(int *run, int *m)
 {
-	char head[NAME_SIZE] = "";
+	char head[NAME_SIZE] = "", mark[NAME_SIZE];
+	const char *said = git_said("for-each-ref", "--count=1",
+	    "--format=%(objectname) %(refname)", text(REFS "%s/home",
+	    opt.prefix));
 
 	*run = *m = 0;
-	if (git_try("rev-parse", "-q", "--verify", tree_mark("home")) != 0)
+	if (*said == '\0')
 		return 0;
-	COPY(repo.home_commit, fd_line(git_out));
+	COPY(repo.home_commit, text("%.*s", (int)strcspn(said, " "), said));
+	COPY(mark, strchr(said, ' ') + 1 + strlen(REFS) + strlen(opt.prefix) +
+	    strlen("/home/"));
+	COPY(repo.home, strcmp(mark, "HEAD") == 0 ? "" :
+	    text("refs/%s", mark));
 	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
 		COPY(head, fd_line(git_out));
-	if (git_try("symbolic-ref", "-q", tree_mark("branch")) == 0)
-		COPY(repo.home, fd_line(git_out));
-	if (head[0] == '\0')		/* detached to measure the baseline */
-		return strcmp(git_said("rev-parse", "HEAD"), repo.base) == 0;
-	return begins(head, text("refs/heads/%s-run-", opt.prefix)) &&
+	if (head[0] == '\0' &&		/* detached to measure the baseline */
+	    strcmp(git_said("rev-parse", "HEAD"), repo.base) == 0)
+		return 1;
+	if (begins(head, text("refs/heads/%s-run-", opt.prefix)) &&
 	    sscanf(head + strlen("refs/heads/") + strlen(opt.prefix),
-	    "-run-%d-iteration-%d", run, m) == 2 && *run <= opt.runs;
+	    "-run-%d-iteration-%d", run, m) == 2 && *run <= opt.runs)
+		return 1;
+	ref_set(tree_mark(), "");	/* he has gone home himself */
+	return 0;
 }
 
 /* resume_tree: keep what the last life left there, and go home. */
@@ -4325,10 +4340,8 @@ experiment_start(void)
 	file_append(experiment_file("iterations"), ledger_header, NULL);
 	ledger_read();
 	index_copy(tree_file("index"), tree_index());
-	ref_set(tree_mark("baseline"), repo.base);
-	ref_set(tree_mark("home"), repo.home_commit);
-	if (repo.home[0] != '\0')
-		git("symbolic-ref", tree_mark("branch"), repo.home);
+	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
+	ref_set(tree_mark(), repo.home_commit);
 	tree_touched = 1;
 }
 

@@ -235,7 +235,7 @@ alive() {	# alive PID: and no zombie
 	run -0 experiment -r 1 -i 2
 	[ "$(project symbolic-ref HEAD)" = refs/heads/mine ]
 	[ -z "$(project status --porcelain)" ]
-	[ -z "$(project for-each-ref refs/cc-run-experiments/exp/home refs/cc-run-experiments/exp/branch)" ]
+	[ -z "$(project for-each-ref refs/cc-run-experiments/exp/home)" ]
 }
 
 @test "a user who went home himself after a kill keeps what he did there" {

@@ -1,0 +1,157 @@
+# What contrib/ hands out is run as it stands there, by what runs it in
+# earnest: design.md section 14.
+
+# Each test is a process of its own (2030, 2031); scripts are for claude to
+# expand (2016).
+# shellcheck disable=SC2030,SC2031,SC2016
+
+load helper
+
+# crontab: cron.example with the paths, the size and the program of this test.
+crontab() {
+	sed -e "s|/home/me/\.local/bin/claude|$BATS_TEST_TMPDIR/claude|" \
+	    -e "s|/home/me/\.local/bin|${CCRE%/*}|" \
+	    -e "s|/home/me/results|$OUT|" -e "s|/home/me/project|$PROJECT|" \
+	    -e "s|-r 5 -i 10|-r 2 -i 2|" -e "s|\(/project\) week |\1 exp |" \
+	    "$CCRE_ROOT/contrib/cron.example" > cron.tab
+	run ! grep -E '/home/me|week |-r 5' <(grep -v "^#" cron.tab)
+}
+
+# tick: what cron does with each line when its time has come: settings without
+# any expansion, the command after five fields of time, up to the first % .
+# CC_TEST_ID and IS_SANDBOX are the test's own.
+tick() {
+	local line settings=()
+	while IFS= read -r line; do
+		case $line in
+		''|'#'*) ;;
+		[A-Z]*=*) settings+=("$line") ;;
+		*)	line=$(sed -E 's/^([^ ]+ +){5}//' <<< "$line")
+			[[ $line != *%* ]] || return 1
+			env -i SHELL=/bin/sh PATH=/usr/bin:/bin LOGNAME=me \
+			    CC_TEST_ID="$BATS_TEST_TMPDIR" IS_SANDBOX=1 \
+			    "${settings[@]}" /bin/sh -c "$line" ;;
+		esac
+	done < cron.tab
+}
+
+# ticks NUMBER: so many; what they print, that is what cron mails.
+ticks() {
+	local n
+	for ((n = 0; n < $1; n++)); do
+		tick || :		# cron does not care
+	done > mail 2>&1
+	cat mail
+}
+
+# plays SCENE...: the claude of the crontab; cron hands nothing down to it.
+plays() {
+	printf '#!/bin/sh\nREHEARSAL="%s" REHEARSAL_STATE=%s exec %s "$@"\n' \
+	    "$*" "$REHEARSAL_STATE" "$CCRE_ROOT/contrib/rehearsal-claude" > claude
+	chmod +x claude
+}
+
+# rows: run, iteration and outcome of each row.
+rows() {
+	awk -F, 'NR > 1 { print $2 "/" $3, $5 }' "$OUT/exp--iterations.csv"
+}
+
+@test "the line for cron brings an experiment over rate limits to its end, and mails nothing" {
+	crontab
+	plays success rate-limit rate-limit success
+	ticks 1
+	[ "$(rows)" = $'1/1 success\n1/2 rate limit' ]
+	ticks 1
+	[ "$(rows | tail -n 1)" = '1/2 rate limit' ]
+	[ "$(calls)" = 3 ]
+	[ ! -s mail ]
+	ticks 1
+	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 rate limit\n1/2 success\n2/1 success\n2/2 success' ]
+	[ ! -s mail ]
+	house_is_clean
+	# All is done: a later tick says nothing, pays nothing, changes nothing.
+	cp -a "$OUT" before
+	git -C "$PROJECT" for-each-ref > refs
+	ticks 2
+	[ ! -s mail ]
+	[ "$(calls)" = 6 ]
+	diff -r before "$OUT"
+	git -C "$PROJECT" for-each-ref | diff refs -
+	house_is_clean
+}
+
+@test "a tick of cron while the last one is at work mails nothing and leaves it alone" {
+	crontab
+	scene working <<-'END'
+		init; : > ../working; until [ -e ../enough ]; do sleep 0.05; done
+		edit; result false success Done.
+	END
+	plays "$SCENE/working"
+	tick > first 2>&1 3>&- &
+	local pid=$!
+	wait_until 20 test -e working
+	ticks 2
+	[ ! -s mail ]
+	[ "$(calls)" = 1 ]
+	: > enough
+	wait "$pid"
+	[ ! -s first ]
+	[ "$(rows)" = $'1/1 success\n1/2 success\n2/1 success\n2/2 success' ]
+	house_is_clean
+}
+
+@test "what a person has to look at is in cron's mail" {
+	crontab
+	plays crash
+	echo dirt > "$PROJECT/dirt.txt"
+	ticks 1
+	grep -q 'expected no uncommitted changes.*dirt.txt' mail
+	[ "$(calls)" = 0 ]
+	rm "$PROJECT/dirt.txt"
+	ticks 1
+	grep -q 'stopped: 2 failures in a row' mail
+	plays denied
+	ticks 1
+	grep -q 'stopped: ' mail
+	[ "$(rows | tail -n 1)" = '1/2 denied' ]
+	rm claude
+	ticks 1
+	[ "$(wc -l < mail)" = 1 ]
+	grep -q "$BATS_TEST_TMPDIR/claude" mail
+	house_is_clean
+}
+
+# unit SETTING: its values in the service, one per line.
+unit() {
+	sed -n "s/^$1=//p" "$CCRE_ROOT/contrib/cc-run-experiments.service"
+}
+
+@test "systemd takes the service and the timer without a word" {
+	command -v systemd-analyze > /dev/null || skip 'no systemd-analyze'
+	mkdir -p "$HOME/.local/bin" runtime
+	cp "$CCRE" "$HOME/.local/bin/cc-run-experiments"
+	XDG_RUNTIME_DIR=$PWD/runtime run -0 systemd-analyze verify --user --man=no \
+	    "$CCRE_ROOT"/contrib/cc-run-experiments.service \
+	    "$CCRE_ROOT"/contrib/cc-run-experiments.timer
+	[ -z "$output" ]
+	systemd-analyze calendar "$(sed -n 's/^OnCalendar=//p' \
+	    "$CCRE_ROOT/contrib/cc-run-experiments.timer")"
+}
+
+@test "the service's command brings an experiment over a rate limit, which it calls a success" {
+	local words settings
+	plays success rate-limit success
+	[ "$(unit SuccessExitStatus)" = 75 ]
+	words=$(unit ExecStart | sed -e "s|%h/\.local/bin/cc-run-experiments|$CCRE|" \
+	    -e "s|%h/results|$OUT|" -e "s|%h/project|$PROJECT|" \
+	    -e 's|-r 5 -i 10|-r 1 -i 2|' -e 's| week$| exp|')
+	settings=$(unit Environment | sed -e "s|%h/\.local/bin/claude|$PWD/claude|")
+	[[ $words != *%h* ]]
+	# shellcheck disable=SC2086 # words are words here, as systemd has them
+	run -75 env -i CC_TEST_ID="$BATS_TEST_TMPDIR" IS_SANDBOX=1 HOME="$HOME" $settings $words
+	# shellcheck disable=SC2086
+	run -0 env -i CC_TEST_ID="$BATS_TEST_TMPDIR" IS_SANDBOX=1 HOME="$HOME" $settings $words
+	[ -z "$output" ]
+	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 success' ]
+	house_is_clean
+}
