@@ -23,7 +23,7 @@ check-crash: cc-run-experiments
 	sh tests/crash ./cc-run-experiments renameat=EIO
 	sh tests/crash ./cc-run-experiments mkdir=ENOSPC
 	sh tests/crash ./cc-run-experiments clone3=EAGAIN
-	sh tests/crash ./cc-run-experiments openat=EMFILE 7
+	sh tests/crash ./cc-run-experiments openat=EMFILE 23
 
 fuzz:
 	sh tests/fuzz

@@ -916,6 +916,7 @@ json_string(struct json *j, char *buf, size_t size)
 			return -1;
 		}
 		if (c != '\\') {
+			high = 0;
 			if (c != '\0' && n + 5 <= size)
 				buf[n++] = (char)c;
 			continue;
@@ -1091,6 +1092,13 @@ event_set(char *field, size_t size, const char *value)
 			*field = '?';
 }
 
+/* tokens_sum: what nobody can have used is not counted. */
+static long long
+tokens_sum(long long sum, long long more)
+{
+	return more < 0 || more > LLONG_MAX - sum ? sum : sum + more;
+}
+
 static void
 event_field(struct json *j)
 {
@@ -1107,7 +1115,8 @@ event_field(struct json *j)
 	if (begins(j->path, "modelUsage/")) {
 		for (i = 0, e->models = 1; i < TOKENS; i++)
 			if (strcmp(strrchr(j->path, '/') + 1, of_model[i]) == 0)
-				e->tokens[i] += strtoll(j->text, NULL, 10);
+				e->tokens[i] = tokens_sum(e->tokens[i],
+				    strtoll(j->text, NULL, 10));
 	} else if (strcmp(j->path, "plugins/path") == 0) {
 		e->plugin_loaded |= len > 0 && begins(j->text, plugin_dir) &&
 		    (j->text[len] == '/' || j->text[len] == '\0');
@@ -1733,7 +1742,8 @@ git_config(struct words *w, const char *const *pairs)
 	words_set(w, "GIT_CONFIG_COUNT", text("%d", n));
 }
 
-/* environments: nothing planted acts in our git, no gc in the agent's. */
+/* environments: nothing planted acts in our git, no gc in the agent's; what
+ * either commits is on disk when the row is. */
 static void
 environments(void)
 {
@@ -1742,9 +1752,11 @@ environments(void)
 	    "core.splitIndex", "false", "core.safecrlf", "false",
 	    "gc.auto", "0", "maintenance.auto", "false", "commit.gpgSign",
 	    "false", "submodule.recurse", "false",
-	    "i18n.commitEncoding", "UTF-8", NULL };
+	    "i18n.commitEncoding", "UTF-8", "core.fsync",
+	    "committed,reference", NULL };
 	static const char *const theirs[] = { "gc.auto", "0",
-	    "maintenance.auto", "false", NULL };
+	    "maintenance.auto", "false", "core.fsync",
+	    "committed,reference", NULL };
 	static const char *const fixed[] = { "GIT_NO_REPLACE_OBJECTS", "1",
 	    "GIT_TERMINAL_PROMPT", "0", "GIT_EDITOR", "false",
 	    "GIT_PAGER", "cat", "GIT_OPTIONAL_LOCKS", "0",
@@ -1782,7 +1794,7 @@ program_run(const char *path, const char *const *argv,
 		die(process_no(), "cannot execute %s:", path);
 	if (e.why == BY_LIMIT)
 		warn("%s %s did not end in %s and was ended", argv[0],
-		    argv[1], duration(limit));
+		    argv[1], duration(e.seconds));
 	return e.status;
 }
 
@@ -2000,10 +2012,40 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 	return left;
 }
 
+/*
+ * tree_ignored: what git ignores now, and the output, is the user's.  Returns
+ * an uncommitted change, as git status tells it, or NULL.
+ */
+static const char *
+tree_ignored(void)
+{
+	const char *dirt = NULL;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *in;
+
+	words_free(&tree_users);
+	git("status", "--porcelain", "-z", "--untracked-files=all",
+	    "--ignored=matching");
+	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 0;)
+		if (begins(line, "!! "))
+			words_add(&tree_users, words_copy(line + 3));
+		else if (dirt == NULL)
+			dirt = text("%s", line);
+	fclose(in);
+	free(line);
+	if (repo.output_inside)
+		words_add(&tree_users, words_copy(text("%s/", repo.output +
+		    strlen(top) + 1)));
+	words_sort(&tree_users);
+	return dirt;
+}
+
 /* tree_note: from now on what is ignored or empty is known as the user's. */
 static void
 tree_note(void)
 {
+	words_free(&tree_empty);
 	tree_walk(AT_FDCWD, top, 0, NOTE);
 	words_sort(&tree_users);
 	words_sort(&tree_empty);
@@ -2647,8 +2689,9 @@ tree_commit(const char *message, int needed, const char *attempt,
 	*changes = tree_changes();
 	if (!needed && changes->files == 0 && strcmp(parent, tree_start) == 0)
 		return "";
-	COPY(id, commit_tree(parent, message));
-	ref_set(tree_ref(), id);
+	git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m",
+	    message);
+	COPY(id, git_said("rev-parse", "HEAD"));
 	if (partial != 0)
 		tree_restore(tree_branch, id);
 	return text("%s", id);
@@ -3533,7 +3576,9 @@ ledger_line(char *const *field, int fields)
 		;
 	if (o == OUTCOMES || *end[0] != '\0' ||
 	    *end[1] != '\0' || *end[2] != '\0' || id < 1 || id > opt.runs ||
-	    m < 1 || k < 1 || strcmp(field[0], opt.prefix) != 0)
+	    m < 1 || m > opt.iterations || k < 1 || k > INT_MAX / 2 ||
+	    strspn(field[CHARGED], "0123456789.") != strlen(field[CHARGED]) ||
+	    strcmp(field[0], opt.prefix) != 0)
 		return -1;
 	r = &runs[id];
 	charged = strtod(field[CHARGED], NULL);
@@ -3988,30 +4033,60 @@ lock_drop(void)
 	}
 }
 
-/* lock_tell: in the lock is who holds it, and what it leaves when killed. */
+/* lock_list: a list into the lock's file, or out of it; an empty word ends. */
+static void
+lock_list(FILE *to, const struct words *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		fwrite(w->v[i], 1, strlen(w->v[i]) + 1, to);
+	putc('\0', to);
+}
+
+static const char *
+lock_listed(const char *from, const char *end, struct words *w)
+{
+	for (words_free(w); from < end && *from != '\0';
+	    from += strlen(from) + 1)
+		words_add(w, words_copy(from));
+	return from + 1;
+}
+
+/* lock_tell: who holds it, and what the next must know when we are killed. */
 static void
 lock_tell(struct lock *l)
 {
 	struct utsname host;
+	char *data = NULL;
+	size_t size;
+	FILE *to = open_memstream(&data, &size);
 
-	if (uname(&host) < 0)
-		die(1, "uname:");
+	if (uname(&host) < 0 || to == NULL)
+		die(1, "cannot describe the lock:");
 	COPY(l->said, text("process %ld on %s at %s\n%s\n", (long)getpid(),
 	    host.nodename, top, private_dir));
+	fwrite(l->said, 1, strlen(l->said) + 1, to);
+	lock_list(to, &tree_users);
+	lock_list(to, &tree_empty);
+	fclose(to);
 	if (ftruncate(l->fd, 0) != 0 || lseek(l->fd, 0, SEEK_SET) != 0 ||
-	    fd_write(l->fd, l->said, strlen(l->said)) != 0)
+	    fd_write(l->fd, data, size) != 0)
 		die(1, "cannot write %s:", l->path);
+	free(data);
 }
 
-/* lock_forget: what a runner that was killed left in $TMPDIR. */
+/* lock_inherit: of a runner that was killed: whose was what in the tree? */
 static void
-lock_forget(const char *said)
+lock_inherit(const char *data, size_t size)
 {
-	const char *dir = strchr(said, '\n'), *name;
+	const char *dir = strchr(data, '\n'), *name, *end = data + size;
 	struct stat st;
 
-	if (dir == NULL)
+	if (dir == NULL || memchr(data, '\0', size) == NULL)
 		return;
+	lock_listed(lock_listed(data + strlen(data) + 1, end, &tree_users),
+	    end, &tree_empty);
 	dir = text("%.*s", (int)strcspn(dir + 1, "\n"), dir + 1);
 	name = strrchr(dir, '/');
 	if (name != NULL && begins(name, "/cc-run-experiments.") &&
@@ -4029,9 +4104,10 @@ static void
 lock_take(const char *path)
 {
 	struct lock *l = &locks[locks_n];
-	char said[PATH_MAX] = "";
 	struct stat ours, there;
 	struct flock whole;
+	char *said = NULL;
+	ssize_t size = 0;
 	int taken;
 
 	memset(&whole, 0, sizeof whole);
@@ -4046,15 +4122,19 @@ lock_take(const char *path)
 		taken = fcntl(l->fd, F_SETLK, &whole) == 0;
 		if (!taken && errno != EACCES && errno != EAGAIN)
 			die(1, "cannot lock %s:", path);
-		if (pread(l->fd, said, sizeof said - 1, 0) < 0)
+		said = resize(said, (size_t)ours.st_size + 2);
+		if ((size = pread(l->fd, said, (size_t)ours.st_size, 0)) < 0)
 			die(1, "cannot read %s:", path);
+		said[size] = said[size + 1] = '\0';
 		if (!taken)
 			die(EXIT_LATER, "another runner is at work, %.*s: type "
 			    "it again later", (int)strcspn(said, "\n"), said);
 	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
 	if (locks_n++ == 0)
 		atexit(lock_drop);
-	lock_forget(said);
+	if (locks_n == 1)
+		lock_inherit(said, (size_t)size);
+	free(said);
 	lock_tell(l);
 }
 
@@ -4212,6 +4292,7 @@ static int
 resume_ours(int *run, int *m)
 {
 	char head[NAME_SIZE] = "", mark[NAME_SIZE];
+	int id;
 	const char *said = git_said("for-each-ref", "--count=1",
 	    "--format=%(objectname) %(refname)", text(REFS "%s/home",
 	    opt.prefix));
@@ -4226,9 +4307,10 @@ resume_ours(int *run, int *m)
 	    text("refs/%s", mark));
 	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
 		COPY(head, fd_line(git_out));
-	if (head[0] == '\0' &&		/* detached to measure the baseline */
-	    strcmp(git_said("rev-parse", "HEAD"), repo.base) == 0)
-		return 1;
+	for (id = 0; head[0] == '\0' && id <= opt.runs; id++)
+		if (strcmp(git_said("rev-parse", "HEAD"), id == 0 ?
+		    repo.base : runs[id].commit) == 0)
+			return 1;	/* detached at the start of a run */
 	if (begins(head, text("refs/heads/%s-run-", opt.prefix)) &&
 	    sscanf(head + strlen("refs/heads/") + strlen(opt.prefix),
 	    "-run-%d-iteration-%d", run, m) == 2 && *run <= opt.runs)
@@ -4251,6 +4333,10 @@ resume_tree(int run, int m)
 		    git_said("rev-parse", tree_ref()));
 	}
 	git("read-tree", tree_start);
+	if (tree_users.n + tree_empty.n == 0) {	/* the lock did not tell */
+		tree_ignored();
+		tree_note();
+	}
 	refs_read(&refs);
 	tree_touched = 1;
 	if (m > 0 && m == runs[run].next) {
@@ -4707,27 +4793,15 @@ check_output(void)
 static void
 check_clean(void)
 {
-	const char *const *name;
-	char *line = NULL;
-	size_t size = 0;
-	FILE *in;
+	const char *const *name, *dirt;
 
 	for (name = tree_leftovers; strcmp(*name, "MERGE_MSG") != 0; name++)
 		if (access(tree_file(*name), F_OK) == 0)
 			die(EXIT_USAGE, "%s: exists: finish or abort what git "
 			    "is at there", tree_file(*name));
-	git("status", "--porcelain", "-z", "--untracked-files=all",
-	    "--ignored=matching");
-	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 0;)
-		if (!begins(line, "!! "))
-			die(EXIT_USAGE, "%s: expected no uncommitted changes, "
-			    "but git status says \"%s\": commit or stash them",
-			    top, line);
-		else
-			words_add(&tree_users, words_copy(line + 3));
-	fclose(in);
-	free(line);
-	words_sort(&tree_users);
+	if ((dirt = tree_ignored()) != NULL)
+		die(EXIT_USAGE, "%s: expected no uncommitted changes, but git "
+		    "status says \"%s\": commit or stash them", top, dirt);
 }
 
 /* check_repository: where it is, and that nobody's work is in the way. */
@@ -4778,17 +4852,21 @@ check_hidden(void)
 	free(line);
 }
 
-/* check_output_tree: is the output inside the work tree, and harmless? */
+/* check_output_inside: is the output inside the work tree? */
 static void
-check_output_tree(void)
+check_output_inside(void)
 {
-	size_t len = strlen(top);
-
 	if (strcmp(repo.output, top) == 0)
 		die(EXIT_USAGE, "--output %s: expected another directory than "
 		    "the top of the work tree", opt.output);
 	repo.output_inside = begins(repo.output, top) &&
-	    repo.output[len] == '/';
+	    repo.output[strlen(top)] == '/';
+}
+
+/* check_output_tree: if so, is it harmless? */
+static void
+check_output_tree(void)
+{
 	if (!repo.output_inside)
 		return;
 	git("ls-files", "--", repo.output);
@@ -4796,8 +4874,6 @@ check_output_tree(void)
 		die(EXIT_USAGE, "--output %s: expected a directory without "
 		    "committed files, but it has %s", opt.output,
 		    fd_line(git_out));
-	words_add(&tree_users, words_copy(text("%s/", repo.output + len + 1)));
-	words_sort(&tree_users);
 }
 
 /* check_prefix_name: it can name branches and files. */
@@ -4931,6 +5007,7 @@ check_place(void)
 	check_plugin();
 	check_output();
 	check_repository();
+	check_output_inside();
 	check_prefix_name();
 	check_identity();
 	if (geteuid() == 0 && (sandbox == NULL || strcmp(sandbox, "1") != 0))
