@@ -82,7 +82,7 @@ enum {
 	BENCHMARK_TIMEOUT_S = 10 * 60,	/* one build or benchmark command */
 	SAMPLES = 1,			/* executions of each benchmark */
 	GIT_TIMEOUT_S = 10 * 60,	/* one git command: more is a fault */
-	GIT_STOPPING_S = 10,		/* the same after a signal to us */
+	GIT_STOPPING_S = 15,		/* all of them after a signal to us */
 	VERSION_TIMEOUT_S = 60,		/* claude --version */
 	ENOUGH_S = 60,			/* less is left: the run has ended */
 	LINGER_S = 30,			/* silence after the result: ended */
@@ -1202,6 +1202,7 @@ struct ended {
 
 static sigset_t signals;		/* written by signals_block */
 static int stop_signal;			/* the INT, TERM or HUP that came */
+static double stop_time;		/* and when */
 static char top[PATH_MAX];		/* of the work tree, where they work */
 static int plan_only;			/* print the commands, run none */
 
@@ -1250,8 +1251,10 @@ signal_take(void)
 	int got;
 
 	if (sigwait(&signals, &got) == 0 && stop_signal == 0 &&
-	    got != SIGCHLD && got != SIGALRM)
+	    got != SIGCHLD && got != SIGALRM) {
 		stop_signal = got;
+		stop_time = monotonic();
+	}
 }
 
 /* stopping: has somebody asked us to end? */
@@ -1581,7 +1584,8 @@ process_verdict(const struct process *p, struct watch *w, double now)
 	if (p->agent && stop_signal != 0)
 		return BY_SIGNAL;
 	if (now - w->start >= p->limit ||
-	    (stop_signal != 0 && now - w->start >= GIT_STOPPING_S))
+	    (stop_signal != 0 && now - stop_time >= GIT_STOPPING_S &&
+	    now - w->start >= 1))
 		return BY_LIMIT;
 	if (p->wrong != NULL && !w->right && out > 0 && out < WRONG_SIZE) {
 		wrong = p->wrong();

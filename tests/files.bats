@@ -619,6 +619,30 @@ full() {
 	house_is_clean
 }
 
+@test "when a full disk has room again, the same command goes on" {
+	local prefix
+	prefix=x$(printf '%0120d' 0)		# a ledger of more than a page
+	scene fill <<-'EOF'
+	rm -f "$OUT/filler"
+	init; edit
+	result false success done
+	[ -e ../room ] || cat /dev/zero > "$OUT/filler" 2>/dev/null
+	EOF
+	# shellcheck disable=SC2016
+	REHEARSAL=$SCENE/fill run full 512k sh -c '
+	    first=0
+	    "$@" || first=$?
+	    [ "$first" = 1 ] || exit 98
+	    rm "$OUT/filler"
+	    : > room
+	    exec "$@"' sh "$CCRE" -q --no-plugin -o "$OUT" -r 1 -i 30 "$PROJECT" "$prefix"
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$(awk -F, '$5 == "success" { print $3 }' "kept/$prefix--iterations.csv")" = "$(seq 30)" ]
+	[ "$(wc -l < "kept/$prefix--diffstats.csv")" = 31 ]
+	house_is_clean
+}
+
 @test "a full disk ends the experiment with its own message, and no half row" {
 	local prefix
 	prefix=x$(printf '%0120d' 0)		# a ledger of more than a page

@@ -747,6 +747,31 @@ interrupted_by() {
 	house_is_clean
 }
 
+@test "a git that hangs does not keep the runner from ending after TERM" {
+	local git pid status=0
+	git=$(command -v git)
+	cat > bin/git <<-END
+		#!/bin/sh
+		if [ "\$1" = add ] && [ ! -e "$BATS_TEST_TMPDIR/hung" ]; then
+			: > "$BATS_TEST_TMPDIR/hung"
+			exec sleep 1000
+		fi
+		exec $git "\$@"
+	END
+	chmod +x bin/git
+	CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE_QUICK" -q --no-plugin -o "$OUT" \
+	    -r 1 -i 2 "$PROJECT" exp > said 2>&1 3>&- &
+	pid=$!
+	wait_until 20 test -e hung
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+	cat said
+	[ "$status" = 143 ]
+	grep -q 'git add did not end in' said
+	[ "$(ledger outcome)" = success ]	# claude had ended before
+	house_is_clean
+}
+
 @test "a signal between git commands, wherever it comes, leaves a clean house" {
 	local git k
 	git=$(command -v git)

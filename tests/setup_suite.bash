@@ -13,7 +13,7 @@ setup_suite() {
 
 	mkdir -p "$BATS_SUITE_TMPDIR/quick"
 	cp "$source" "$quick"
-	for constant in ENOUGH_S LINGER_S GRACE_S TICK_S WAIT_S WAIT_MORE_S; do
+	for constant in ENOUGH_S LINGER_S GRACE_S TICK_S WAIT_S WAIT_MORE_S GIT_STOPPING_S; do
 		grep -q "	$constant = [0-9* ]*," "$quick"
 		sed -i "s/	$constant = [0-9* ]*,/	$constant = 1,/" "$quick"
 	done
