@@ -21,20 +21,24 @@
  *	    end of run: benchmark the last iteration
  *
  * To put back is to keep what the attempt left under refs/cc-run-experiments/
- * and to make the tree as it was before.  The user's branch is checked out
- * again at every exit.  One row per attempt is on disk, in
+ * and to make the tree and all refs as they were before.  The user's branch is
+ * checked out again at every exit.  One row per attempt is on disk, in
  * <prefix>--iterations.csv, before the next attempt starts.
  *
+ * The same command again does what is missing: the ledger and the branches
+ * say what that is.  After kill -9 it first ends the agent that lives on, and
+ * puts the tree back.  Two runners never work on one repository or prefix.
+ *
  * Exit status: 0 all runs are finished; 1 the runner could not go on;
- * 2 usage; 3 two failures in a row; 75 rate limit; 77 claude is denied;
- * 124 the last retry timed out; 126, 127 git or claude cannot be executed or
- * is not found; 128+n ended by signal n.
+ * 2 usage; 3 two failures in a row; 75 rate limit, or another runner is at
+ * work; 77 claude is denied; 124 the last retry timed out; 126, 127 git or
+ * claude cannot be executed or is not found; 128+n ended by signal n.
  *
  * A claude that prints no JSON (a wrapper) is judged by its exit status:
  * 0 success, 2 rate limit, 124 timeout, anything else failure.
  *
  * Assumptions: the tree is clean at the start; nobody else works in it
- * meanwhile; ignored files are the user's and are never touched.  An agent
+ * meanwhile; what git ignores then is the user's and is never touched.  An agent
  * runs with all rights of the user: give it a sandbox.  What left its process
  * group is found and ended on Linux only.
  *
@@ -629,7 +633,8 @@ dir_dots(const struct dirent *d)
 	return strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0;
 }
 
-/* dir_type: DT_REG and the like, also where readdir does not tell. */
+/* dir_type: DT_REG and the like (POSIX.1-2024; every system has them), also
+ * where readdir does not tell. */
 static int
 dir_type(DIR *dir, const struct dirent *d)
 {
@@ -2237,7 +2242,8 @@ tree_unlock(int at, const char *name)
 		    type == DT_FIFO)
 			files_remove(dirfd(dir), d->d_name);
 		else if (type == DT_DIR && !dir_dots(d) &&
-		    strcmp(d->d_name, "objects") != 0)
+		    strcmp(d->d_name, "objects") != 0 &&
+		    strcmp(d->d_name, "worktrees") != 0)
 			tree_unlock(dirfd(dir), d->d_name);
 	}
 	if (dir != NULL)
@@ -3716,7 +3722,7 @@ ledger_table(void)
 	}
 }
 
-/* ---- iteration, run, experiment: the loop of the header comment --------- */
+/* ---- iteration and run: the loop of the header comment ------------------ */
 
 enum next { NEXT_ITERATION, ATTEMPT_AGAIN, WAIT, END_OF_RUN, STOP };
 
@@ -4013,6 +4019,8 @@ experiment_leave(void)
 	private_dir[0] = '\0';
 	leaving = 0;
 }
+
+/* ---- the same command again: one runner at a time, and what is missing -- */
 
 static struct lock {			/* a file that one runner holds */
 	int fd;
@@ -4405,6 +4413,8 @@ resume(void)
 		    opt.runs);
 	return missing;
 }
+
+/* ---- the experiment, and its plan --------------------------------------- */
 
 /* experiment_start: from here on there is something to be put back. */
 static void

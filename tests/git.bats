@@ -1400,7 +1400,7 @@ fails_closed() {
 	tar -cf other.tar other
 	export REAL_HEAD="$BASE"
 	fault 'looks around' <<-'END'
-		env | grep '^GIT_' | grep -v '^GIT_CONFIG_\(COUNT\|KEY_[01]\|VALUE_[01]\)=' >> "$COMPLAINTS" || :
+		env | grep '^GIT_' | grep -v '^GIT_CONFIG_\(COUNT\|KEY_[0-2]\|VALUE_[0-2]\)=' >> "$COMPLAINTS" || :
 		[ "$(git config core.editor)" = '' ] || complain 'configuration came along'
 		rm -f "$(find "$COMPLAINTS" -size 0)"
 		echo "$call" >> main.py
