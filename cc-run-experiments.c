@@ -3469,8 +3469,11 @@ settings_agree(void)
 	FILE *to = open_memstream(&ours, &size), *keep;
 
 	theirs = file_text(output_fd, name, &was);
-	if (theirs == NULL || to == NULL)
-		die(1, "cannot read %s:", name);
+	if (to == NULL)
+		die(1, "cannot describe the experiment:");
+	if (theirs == NULL || !begins(theirs, "key,value\n"))
+		die(EXIT_USAGE, "%s exists, but describes no experiment: move "
+		    "it away, or choose another prefix", name);
 	settings_write(to, "");
 	fclose(to);
 	a.in = fmemopen(theirs, was > 0 ? was : 1, "r");

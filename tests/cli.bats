@@ -275,8 +275,6 @@ all_asked() {
 	rejects 2 --run 'unknown|--help' experiment --run 2
 	rejects 2 --run=2 'unknown|--help' experiment --run=2
 	rejects 2 --benchmark-only 'unknown|--help' experiment --benchmark-only
-	rejects 2 -w 'unknown|--help' experiment -w
-	rejects 2 --wait 'unknown|--help' experiment --wait
 }
 
 @test "an abbreviation that fits two options is refused" {
@@ -975,7 +973,7 @@ worst() {
 	    -b 'a=grep -c "it.s printed" "$WATCHED"; echo "it'\''s printed"' \
 	    "$PROJECT" exp -- --model "it's" > stdout 2> stderr
 	[ "$(cat seen)" = $'1\n1\n0' ]
-	grep -q '^git .* commit-tree ' stderr
+	grep -q '^git .* commit ' stderr
 	[ "$(head -n 1 "$OUT/exp--run-1--iteration-0--a.log")" = 1 ]
 	[ "$(head -n 1 "$OUT/exp--run-1--iteration-1--a.log")" = 2 ]
 	grep 'sh -c ' stderr | head -n 1 | sh > pasted

@@ -219,9 +219,9 @@ alive() {	# alive PID: and no zombie
 	[ -e "$PROJECT/half.txt" ]
 	run -0 experiment -r 1 -i 2
 	echo "$output"
-	run ! alive "$pid"
 	[[ $output == *'an agent of the last life was still at work: ended'* ]]
 	[[ $output == *'what was left there is kept as attempt 1'* ]]
+	run ! alive "$pid"
 	[ "$(project show refs/cc-run-experiments/exp/run-1/iteration-2/attempt-1:half.txt)" = half ]
 	run ! project cat-file -e "$(tip 1 2):half.txt"
 	[ "$(rows)" = $'1/1 success\n1/2 success' ]
