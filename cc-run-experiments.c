@@ -38,9 +38,9 @@
  * 0 success, 2 rate limit, 124 timeout, anything else failure.
  *
  * Assumptions: the tree is clean at the start; nobody else works in it
- * meanwhile; what git ignores then is the user's and is never touched.  An agent
- * runs with all rights of the user: give it a sandbox.  What left its process
- * group is found and ended on Linux only.
+ * meanwhile; what git ignores then is the user's and is never touched.  An
+ * agent runs with all rights of the user: give it a sandbox.  What left its
+ * process group is found and ended on Linux only.
  *
  * Build: cc -o cc-run-experiments cc-run-experiments.c
  * The manual is cc-run-experiments(1).
@@ -787,10 +787,10 @@ file_append(const char *name, const char *header, const char *const *fields)
 }
 
 /*
- * file_mend: a last row that a crash has torn is cut.  0 where there is no
- * row at all; we die where the file is of another kind.
+ * file_mend: a last row that a crash has torn is cut; we die where the file
+ * is of another kind.
  */
-static int
+static void
 file_mend(const char *name, const char *header)
 {
 	size_t size, cut, len = strlen(header);
@@ -814,7 +814,6 @@ file_mend(const char *name, const char *header)
 			die(1, "cannot cut %s:", name);
 		close(fd);
 	}
-	return cut > 0;
 }
 
 /* file_begin, file_end: a whole file, written beside its place, renamed. */
@@ -1853,6 +1852,22 @@ git_lines(char (*lines)[PATH_MAX], int n)
 	return i;
 }
 
+/* git_listed: a word for each line that the last git printed. */
+static void
+git_listed(struct words *w)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *in = fd_stream(git_out, 0);
+
+	words_free(w);
+	while (getdelim(&line, &size, '\n', in) > 0)
+		words_add(w, words_copy(text("%.*s", (int)strcspn(line, "\n"),
+		    line)));
+	fclose(in);
+	free(line);
+}
+
 /* git_with: a git command with more words at its end; its exit status. */
 static int
 git_with(const char *const *command, const char *const *more, size_t n)
@@ -1985,7 +2000,7 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 	static char path[PATH_MAX];	/* from the top; used: that of name */
 	DIR *dir = dir_open(at, name, how == OPEN_UP);
 	struct dirent *d;
-	int type, left = 0;
+	int type, users, left = 0;
 	size_t len;
 
 	while (dir != NULL && (d = readdir(dir)) != NULL) {
@@ -2000,8 +2015,12 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 			continue;
 		}
 		left++;
-		copy_to(path + used, sizeof path - used, d->d_name);
-		if (len + 2 > sizeof path || tree_is_users(path) != NULL)
+		if (len + 2 > sizeof path)
+			continue;
+		sprintf(path + used, "%s/", d->d_name);	/* none is above */
+		users = words_find(&tree_users, path) != NULL;
+		path[len] = '\0';
+		if (users || words_find(&tree_users, path) != NULL)
 			continue;
 		if ((type = dir_type(dir, d)) != DT_DIR) {
 			left -= !tree_leaf(at, d->d_name, path, type, how);
@@ -2410,21 +2429,11 @@ static struct words refs;		/* as they were, see refs_read */
 static void
 refs_read(struct words *w)
 {
-	char *line = NULL;
-	size_t size = 0;
-	FILE *in;
-
-	words_free(w);
 	if (plan_only)
 		return;
 	git("for-each-ref",
 	    "--format=%(HEAD)%(refname) %(objectname) %(symref)");
-	in = fd_stream(git_out, 0);
-	while (getdelim(&line, &size, '\n', in) > 0)
-		words_add(w, words_copy(text("%.*s", (int)strcspn(line, "\n"),
-		    line)));
-	fclose(in);
-	free(line);
+	git_listed(w);
 }
 
 /* ref_name, ref_id: what such a word says. */
@@ -2646,8 +2655,7 @@ changes_listed(void)
 			if (users != last)
 				words_add(&drop, words_copy(text(
 				    ":(top,literal)%.*s", (int)strlen(users) -
-				    (strrchr(users, '/') != NULL && strrchr(
-				    users, '/')[1] == '\0'), users)));
+				    (users[strlen(users) - 1] == '/'), users)));
 			last = users;
 			continue;
 		}
@@ -3932,6 +3940,19 @@ branch_name(int run, int m)
 	COPY(tree_branch, text("%s-run-%d-iteration-%d", opt.prefix, run, m));
 }
 
+/* branch_parse: is ref the branch of an iteration that there can be? */
+static int
+branch_parse(const char *ref, int *run, int *m)
+{
+	const char *head = text("refs/heads/%s", opt.prefix);
+	int end = 0;
+
+	return begins(ref, head) && sscanf(ref + strlen(head),
+	    "-run-%d-iteration-%d%n", run, m, &end) == 2 &&
+	    ref[strlen(head) + (size_t)end] == '\0' && *run >= 1 &&
+	    *run <= opt.runs && *m >= 1;
+}
+
 /* iteration: attempts until one decides. */
 static enum next
 iteration(struct run *r, int m)
@@ -4145,12 +4166,19 @@ lock_take(const char *path)
 			die(EXIT_LATER, "another runner is at work, %.*s: type "
 			    "it again later", (int)strcspn(said, "\n"), said);
 	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
-	if (locks_n++ == 0)
+	if (locks_n++ == 0) {
 		atexit(lock_drop);
-	if (locks_n == 1)
 		lock_inherit(said, (size_t)size);
+	}
 	free(said);
 	lock_tell(l);
+}
+
+/* lock_results: the prefix is ours, too, in this output directory. */
+static void
+lock_results(void)
+{
+	lock_take(text("%s/%s--lock", repo.output, opt.prefix));
 }
 
 /* experiment_known: was it started before? */
@@ -4165,7 +4193,7 @@ experiment_known(void)
 static int
 trailers_read(const char *commit, struct attempt *a)
 {
-	char line[NAME_SIZE], session[64];
+	char line[NAME_SIZE];
 	FILE *in;
 	int o, ours = 0, known = 0;
 
@@ -4187,7 +4215,6 @@ trailers_read(const char *commit, struct attempt *a)
 		sscanf(line, "Seconds: %lf", &a->ended.seconds);
 		sscanf(line, "Exit-Status: %d", &a->ended.status);
 		sscanf(line, "Survivors: %d", &a->ended.survivors);
-		sscanf(line, "Session: %63s", session);
 	}
 	fclose(in);
 	return ours && known >= 4;
@@ -4235,25 +4262,15 @@ static void
 resume_branches(void)
 {
 	struct words list = { NULL, 0 };
-	char line[NAME_SIZE];
-	int run, m, end;
+	int run, m;
 	size_t i;
-	FILE *in;
 
 	git("for-each-ref", "--format=%(refname)",
 	    text("refs/heads/%s-run-*", opt.prefix),
 	    text("refs/heads/%s-run-*/**", opt.prefix));
-	in = fd_stream(git_out, 0);
-	while (line_read(in, line, sizeof line))
-		words_add(&list, words_copy(line));
-	fclose(in);
+	git_listed(&list);
 	for (i = 0; i < list.n; i++) {
-		end = 0;
-		sscanf(list.v[i] + strlen("refs/heads/") + strlen(opt.prefix),
-		    "-run-%d-iteration-%d%n", &run, &m, &end);
-		if (end == 0 || list.v[i][strlen("refs/heads/") +
-		    strlen(opt.prefix) + (size_t)end] != '\0' || run < 1 ||
-		    run > opt.runs || m < 1 || m > runs[run].next)
+		if (!branch_parse(list.v[i], &run, &m) || m > runs[run].next)
 			die(EXIT_USAGE, "%s: expected no branch of this name, "
 			    "which the ledger does not know: rename it",
 			    list.v[i]);
@@ -4308,7 +4325,7 @@ resume_ours(int *run, int *m)
 {
 	char head[NAME_SIZE] = "", mark[NAME_SIZE];
 	int id;
-	const char *said = git_said("for-each-ref", "--count=1",
+	const char *commit, *said = git_said("for-each-ref", "--count=1",
 	    "--format=%(objectname) %(refname)", text(REFS "%s/home",
 	    opt.prefix));
 
@@ -4322,14 +4339,12 @@ resume_ours(int *run, int *m)
 	    text("refs/%s", mark));
 	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
 		COPY(head, fd_line(git_out));
-	for (id = 0; head[0] == '\0' && id <= opt.runs; id++)
-		if (strcmp(git_said("rev-parse", "HEAD"), id == 0 ?
-		    repo.base : runs[id].commit) == 0)
-			return 1;	/* detached at the start of a run */
-	if (begins(head, text("refs/heads/%s-run-", opt.prefix)) &&
-	    sscanf(head + strlen("refs/heads/") + strlen(opt.prefix),
-	    "-run-%d-iteration-%d", run, m) == 2 && *run <= opt.runs)
+	if (branch_parse(head, run, m))
 		return 1;
+	commit = head[0] == '\0' ? git_said("rev-parse", "HEAD") : "";
+	for (id = 0; id <= opt.runs; id++)
+		if (strcmp(commit, id == 0 ? repo.base : runs[id].commit) == 0)
+			return 1;	/* detached at the start of a run */
 	ref_set(tree_mark(), "");	/* he has gone home himself */
 	return 0;
 }
@@ -4378,7 +4393,6 @@ private_make(void)
 	COPY(private_dir, temporary());
 	if (mkdtemp(private_dir) == NULL)
 		die(1, "cannot make a directory %s:", private_dir);
-	atexit(experiment_leave);
 	lock_tell(&locks[0]);
 	scratch_reset();
 	words_set(&agent_vars, "TMPDIR", text("%s/tmp", private_dir));
@@ -4392,7 +4406,7 @@ resume(void)
 	int id, run, m, missing = 0;
 
 	output_make();
-	lock_take(text("%s/%s--lock", repo.output, opt.prefix));
+	lock_results();
 	settings_agree();
 	file_mend(experiment_file("iterations"), ledger_header);
 	file_mend(experiment_file("diffstats"), diffstats_header);
@@ -4435,7 +4449,7 @@ experiment_start(void)
 	private_make();
 	output_make();
 	if (!resumed) {
-		lock_take(text("%s/%s--lock", repo.output, opt.prefix));
+		lock_results();
 		to = file_begin(output_fd, experiment_file("experiment"));
 		settings_write(to, version);
 		file_end(to, output_fd, experiment_file("experiment"));
@@ -5070,6 +5084,7 @@ main(int argc, char **argv)
 		return printed();
 	}
 	lock_take(text("%s/%s", repo.common, LOCK_NAME));
+	atexit(experiment_leave);	/* before the lock goes */
 	if ((resumed = experiment_known()) && resume() == 0)
 		return 0;
 	check_tree();

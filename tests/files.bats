@@ -619,15 +619,21 @@ full() {
 	house_is_clean
 }
 
-@test "when a full disk has room again, the same command goes on" {
-	local prefix
-	prefix=x$(printf '%0120d' 0)		# a ledger of more than a page
-	scene fill <<-'EOF'
-	rm -f "$OUT/filler"
+# fills WHEN: the scene "fill" fills the disk when that command succeeds; the
+# prefix makes a ledger of more than a page.
+fills() {
+	prefix=x$(printf '%0120d' 0)
+	scene fill <<-EOF
+	rm -f "\$OUT/filler"
 	init; edit
 	result false success done
-	[ -e ../room ] || cat /dev/zero > "$OUT/filler" 2>/dev/null
+	if $1; then cat /dev/zero > "\$OUT/filler" 2>/dev/null; fi
 	EOF
+}
+
+@test "when a full disk has room again, the same command goes on" {
+	local prefix
+	fills '[ ! -e ../room ]'
 	# shellcheck disable=SC2016
 	REHEARSAL=$SCENE/fill run full 512k sh -c '
 	    first=0
@@ -645,13 +651,8 @@ full() {
 
 @test "a full disk ends the experiment with its own message, and no half row" {
 	local prefix
-	prefix=x$(printf '%0120d' 0)		# a ledger of more than a page
-	scene fill <<-'EOF'
-	rm -f "$OUT/filler"
-	init; edit
-	result false success done
-	[ "$call" -lt 2 ] || cat /dev/zero > "$OUT/filler" 2>/dev/null
-	EOF
+	# shellcheck disable=SC2016
+	fills '[ "$call" -ge 2 ]'
 	REHEARSAL=$SCENE/fill run --separate-stderr -1 full 256k \
 	    "$CCRE" -q --no-plugin -o "$OUT" -r 1 -i 30 "$PROJECT" "$prefix"
 	# shellcheck disable=SC2154
