@@ -137,6 +137,7 @@ static const char *const limit_texts[] = {
 #define VERSION "0.1"
 #define REFS "refs/cc-run-experiments/"
 #define LOCK_NAME "cc-run-experiments.runner"	/* in the git directory */
+#define NOTE_NAME "cc-run-experiments.note"	/* the same, see note_write */
 #define MARK "CC_RUN_EXPERIMENTS_TREE"	/* in every child's environment */
 
 enum {					/* exit statuses */
@@ -437,6 +438,26 @@ words_find(const struct words *w, const char *word)
 	return found == NULL ? NULL : *found;
 }
 
+/* words_write, words_read: a list in a file; an empty word ends it. */
+static void
+words_write(FILE *to, const struct words *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		fwrite(w->v[i], 1, strlen(w->v[i]) + 1, to);
+	putc('\0', to);
+}
+
+static const char *
+words_read(const char *from, const char *end, struct words *w)
+{
+	for (words_free(w); from < end && *from != '\0';
+	    from += strlen(from) + 1)
+		words_add(w, words_copy(from));
+	return from + 1;
+}
+
 /* words_set: NAME=value, in place of the one there; all are the list's own. */
 static void
 words_set(struct words *w, const char *name, const char *value)
@@ -624,6 +645,21 @@ file_text(int at, const char *path, size_t *size)
 	content[*size] = '\0';
 	close(fd);
 	return content;
+}
+
+/* file_is: "name\n+content", or "name\n-" for none: is it so? */
+static int
+file_is(const char *word)
+{
+	const char *is = strchr(word, '\n') + 1;
+	size_t size;
+	char *now = file_text(AT_FDCWD, text("%.*s", (int)(is - 1 - word),
+	    word), &size);
+	int same = now == NULL ? *is == '-' : *is == '+' &&
+	    strcmp(now, is + 1) == 0;
+
+	free(now);
+	return same;
 }
 
 /* dir_dots: is it . or ..? */
@@ -835,11 +871,16 @@ static void
 file_end(FILE *f, int at, const char *name)
 {
 	int bad = fflush(f) != 0 || (at == output_fd && fsync(fileno(f)) != 0);
+	int error;
 
 	if (fclose(f) != 0 || bad ||
 	    renameat(at, text("%s.tmp", name), at, name) != 0 ||
-	    (at == output_fd && fsync(at) != 0))
+	    (at == output_fd && fsync(at) != 0)) {
+		error = errno;
+		unlinkat(at, text("%s.tmp", name), 0);
+		errno = error;
 		die(1, "cannot write %s:", name);
+	}
 }
 
 /* ---- claude's JSON: one pass, one event a line, any length ------------- */
@@ -1884,6 +1925,14 @@ git_with(const char *const *command, const char *const *more, size_t n)
 	return status;
 }
 
+/* git_commit: does it name one?  Then git has said its id. */
+static int
+git_commit(const char *name)
+{
+	return git_try("rev-parse", "-q", "--verify", "--end-of-options",
+	    text("%s^{commit}", name)) == 0;
+}
+
 /* git_protected: the same with the protected paths. */
 static int
 git_protected(const char *const *command)
@@ -1899,9 +1948,11 @@ git_protected(const char *const *command)
  * empty directories are the user's, whatever an agent makes git ignore.
  */
 static struct words tree_users, tree_empty;	/* paths from the top, sorted */
+static struct words tree_noted;		/* becomes part of tree_users */
 static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
 static char tree_start[NAME_SIZE];	/* the commit that it began with */
 static int tree_touched;		/* the user's branch was left */
+static int tree_inherited;		/* from a runner that was killed */
 static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
 
 static struct kept {			/* a file that nobody may change */
@@ -1938,7 +1989,7 @@ tree_file(const char *name)
 {
 	int shared = strcmp(name, "config") == 0 || begins(name, "config.l") ||
 	    begins(name, "info/") || begins(name, "packed-") ||
-	    begins(name, "refs");
+	    begins(name, "refs") || begins(name, "logs/refs");
 
 	return text("%s/%s", shared ? repo.common : repo.dir, name);
 }
@@ -1982,7 +2033,7 @@ tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
 	if (type == DT_REG || type == DT_LNK)
 		return 1;
 	if (how == NOTE)
-		words_add(&tree_users, words_copy(path));
+		words_add(&tree_noted, words_copy(path));
 	else if (how == CLEAR)
 		unlinkat(at, name, 0);
 	return how != CLEAR;
@@ -1990,9 +2041,9 @@ tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
 
 /*
  * tree_walk: a directory and all below it, but for what is the user's.  NOTE
- * takes down pipes and empty directories as such; CLEAR removes those that
- * are new, and makes repositories inside plain files; OPEN_UP makes all
- * readable and writable.  Returns how much is left in the directory.
+ * takes down pipes and empty directories as such, and refuses repositories
+ * inside; CLEAR removes what of these is new; OPEN_UP makes all readable and
+ * writable.  Returns how much is left in the directory.
  */
 static int
 tree_walk(int at, const char *name, size_t used, enum walk how)
@@ -2000,29 +2051,36 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 	static char path[PATH_MAX];	/* from the top; used: that of name */
 	DIR *dir = dir_open(at, name, how == OPEN_UP);
 	struct dirent *d;
-	int type, users, left = 0;
+	int type, users, git, left = 0;
 	size_t len;
 
 	while (dir != NULL && (d = readdir(dir)) != NULL) {
 		at = dirfd(dir);
 		len = used + strlen(d->d_name);
-		if (dir_dots(d) ||
-		    (used == 0 && strcmp(d->d_name, ".git") == 0))
+		git = strcmp(d->d_name, ".git") == 0;
+		if (dir_dots(d) || (used == 0 && git))
 			continue;
-		if (how == CLEAR && (strcmp(d->d_name, ".git") == 0 ||
-		    len + 2 > sizeof path)) {
-			files_remove(at, d->d_name);
+		left++;
+		if (len + 2 > sizeof path) {
+			if (how == CLEAR)
+				files_remove(at, d->d_name);
 			continue;
 		}
-		left++;
-		if (len + 2 > sizeof path)
-			continue;
 		sprintf(path + used, "%s/", d->d_name);	/* none is above */
 		users = words_find(&tree_users, path) != NULL;
 		path[len] = '\0';
 		if (users || words_find(&tree_users, path) != NULL)
 			continue;
-		if ((type = dir_type(dir, d)) != DT_DIR) {
+		type = dir_type(dir, d);
+		if (git && how == NOTE)
+			die(EXIT_USAGE, "%s/%s: expected no repository inside "
+			    "the work tree, unless git ignores it", top, path);
+		if (git && how == CLEAR) {
+			files_remove(at, d->d_name);
+			left--;
+			continue;
+		}
+		if (type != DT_DIR) {
 			left -= !tree_leaf(at, d->d_name, path, type, how);
 			continue;
 		}
@@ -2069,12 +2127,14 @@ tree_ignored(void)
 	return dirt;
 }
 
-/* tree_note: from now on what is ignored or empty is known as the user's. */
+/* tree_note: pipes and empty directories are known as the user's, too. */
 static void
 tree_note(void)
 {
 	words_free(&tree_empty);
 	tree_walk(AT_FDCWD, top, 0, NOTE);
+	while (tree_noted.n > 0)
+		words_add(&tree_users, tree_noted.v[--tree_noted.n]);
 	words_sort(&tree_users);
 	words_sort(&tree_empty);
 }
@@ -2106,21 +2166,36 @@ tree_clear(void)
 	return left;
 }
 
-/* kept_add: such a file is as it is now. */
+static struct kept stash_log;		/* git stash list is made from it */
+
+/* kept_set: such a file is as it is now. */
 static void
-kept_add(int at, const char *name)
+kept_set(struct kept *k, int at, const char *name)
 {
-	struct kept *k;
 	struct stat st;
 
-	kept = resize(kept, (kept_n + 1) * sizeof *kept);
-	k = &kept[kept_n++];
 	k->at = at;
 	k->name = words_copy(name);
 	k->content = file_text(at, name, &k->size);
 	if (k->content == NULL && errno == EACCES)
 		die(1, "cannot read %s:", name);
 	k->mode = fstatat(at, name, &st, 0) == 0 ? st.st_mode & 07777 : 0;
+}
+
+static void
+kept_add(int at, const char *name)
+{
+	kept = resize(kept, (kept_n + 1) * sizeof *kept);
+	kept_set(&kept[kept_n++], at, name);
+}
+
+static void
+kept_free(struct kept *k)
+{
+	free((char *)(size_t)k->name);
+	free(k->content);
+	k->name = NULL;
+	k->content = NULL;
 }
 
 /* kept_note: the repository's settings, and the results as CSV. */
@@ -2135,8 +2210,10 @@ kept_note(void)
 	struct dirent *d;
 	DIR *dir;
 
-	if (plan_only)
-		return;
+	while (kept_n > 0)
+		kept_free(&kept[--kept_n]);
+	kept_free(&stash_log);
+	kept_set(&stash_log, AT_FDCWD, tree_file("logs/refs/stash"));
 	for (name = settings_of_git; *name != NULL; name++)
 		kept_add(AT_FDCWD, tree_file(*name));
 	folder = base == NULL ? "." : text("%.*s", (int)(base - opt.prefix),
@@ -2165,9 +2242,9 @@ kept_put(int at, const char *name, const char *content, size_t size,
 	file_end(f, at, name);
 }
 
-/* kept_back: it is as it was. */
-static void
-kept_back(const struct kept *k)
+/* kept_same: is it still as it was? */
+static int
+kept_same(const struct kept *k)
 {
 	size_t size;
 	struct stat st;
@@ -2178,7 +2255,14 @@ kept_back(const struct kept *k)
 	    (st.st_mode & 07777) == k->mode;
 
 	free(now);
-	if (same)
+	return same;
+}
+
+/* kept_back: it is as it was. */
+static void
+kept_back(const struct kept *k)
+{
+	if (kept_same(k))
 		return;
 	warn("%s was changed: put back", k->name);
 	if (k->content == NULL)
@@ -2240,8 +2324,7 @@ kept_mend(void)
 		k = &kept[--kept_n];
 		k->at = k->at == was ? output_fd : k->at;
 		kept_back(k);
-		free((char *)(size_t)k->name);
-		free(k->content);
+		kept_free(k);
 	}
 }
 
@@ -2323,8 +2406,7 @@ tree_settle(void)
 	if (access(tree_file(""), F_OK) != 0)
 		die(1, "%s is gone", repo.dir);
 	tree_unlock(AT_FDCWD, repo.dir);
-	if (strcmp(repo.common, repo.dir) != 0)
-		tree_unlock(AT_FDCWD, repo.common);
+	tree_unlock(AT_FDCWD, tree_file("refs"));	/* of a linked tree */
 	tree_unlock(AT_FDCWD, private_dir);
 	for (name = tree_leftovers; *name != NULL; name++)
 		files_remove(AT_FDCWD, tree_file(*name));
@@ -2368,6 +2450,68 @@ tree_share(void)
 		index_copy(tree_index(), tree_file("index"));
 }
 
+/*
+ * The refs as they were: "name id symref marks" each, sorted; the marks are *
+ * for HEAD's and + for one that is checked out in a work tree, be it ours.
+ */
+static struct words refs;
+
+/* refs_read: the same as they are now. */
+static void
+refs_read(struct words *w)
+{
+	if (plan_only)
+		return;
+	git("for-each-ref", "--format=%(refname) %(objectname) %(symref) "
+	    "%(if)%(worktreepath)%(then)+%(end)%(HEAD)");
+	git_listed(w);
+	words_sort(w);
+}
+
+/* ref_field: the name (0), id (1), symref (2) or marks (3) of such a word. */
+static const char *
+ref_field(const char *ref, int n)
+{
+	for (; n > 0; n--)
+		ref = strchr(ref, ' ') + 1;
+	return text("%.*s", (int)strcspn(ref, " "), ref);
+}
+
+/* refs_put: name is to be id; its place in the order is found later. */
+static void
+refs_put(const char *name, const char *id)
+{
+	const char *start = text("%s ", name), *word = text("%s%s  ", start, id);
+	size_t i = 0;
+
+	if (plan_only)
+		return;
+	while (i < refs.n && !begins(refs.v[i], start))
+		i++;
+	if (i == refs.n) {
+		words_add(&refs, words_copy(word));
+	} else if (strcmp(ref_field(refs.v[i], 1), id) != 0) {
+		free((char *)(size_t)refs.v[i]);
+		refs.v[i] = words_copy(word);
+	}
+}
+
+/* ref_set: name is id, whatever is in its place; "" removes it. */
+static void
+ref_set(const char *name, const char *id)
+{
+	const char *const *set = id[0] == '\0' ? ARGV("update-ref",
+	    "--no-deref", "-d", name) : ARGV("update-ref", "--no-deref", name,
+	    id);
+
+	if (git_run(set) != 0) {
+		files_remove(AT_FDCWD, tree_file(name));	/* broken */
+		git_must(set);
+	}
+	if (id[0] != '\0')
+		refs_put(name, id);
+}
+
 /* tree_checkout: the committed files are commit's, on branch or on none. */
 static void
 tree_checkout(const char *branch, const char *commit)
@@ -2383,6 +2527,8 @@ tree_checkout(const char *branch, const char *commit)
 		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
 		git_must(to);
 	}
+	if (branch[0] != '\0')
+		refs_put(text("refs/heads/%s", branch), commit);
 }
 
 /* tree_restore: the tree is commit, on branch ("" for none), or we die. */
@@ -2409,48 +2555,6 @@ tree_restore(const char *branch, const char *commit)
 	die(1, "%s cannot be put back: git status says \"%s\"", top, status);
 }
 
-/* ref_set: name is id, whatever is in its place; "" removes it. */
-static void
-ref_set(const char *name, const char *id)
-{
-	const char *const *set = id[0] == '\0' ? ARGV("update-ref",
-	    "--no-deref", "-d", name) : ARGV("update-ref", "--no-deref", name,
-	    id);
-
-	if (git_run(set) == 0)
-		return;
-	files_remove(AT_FDCWD, tree_file(name));	/* a broken one */
-	git_must(set);
-}
-
-static struct words refs;		/* as they were, see refs_read */
-
-/* refs_read: a word "*name id symref" each, in order; '*' marks HEAD's. */
-static void
-refs_read(struct words *w)
-{
-	if (plan_only)
-		return;
-	git("for-each-ref",
-	    "--format=%(HEAD)%(refname) %(objectname) %(symref)");
-	git_listed(w);
-}
-
-/* ref_name, ref_id: what such a word says. */
-static const char *
-ref_name(const char *ref)
-{
-	return text("%.*s", (int)strcspn(ref + 1, " "), ref + 1);
-}
-
-static const char *
-ref_id(const char *ref)
-{
-	const char *id = strchr(ref + 1, ' ') + 1;
-
-	return text("%.*s", (int)strcspn(id, " "), id);
-}
-
 /* ref_keep: commits of an attempt, reachable but out of sight. */
 static void
 ref_keep(const char *attempt, const char *name, const char *id)
@@ -2460,58 +2564,144 @@ ref_keep(const char *attempt, const char *name, const char *id)
 		ref_set(text("%s%s", attempt, name), id);
 }
 
-/* ref_back: name is as it was, or gone where it was not; now is kept. */
+/*
+ * ref_back: name is as it was, or gone where it was not; now is kept.  After
+ * a KILL it may be the user who changed it: then only what is gone is remade.
+ */
 static void
 ref_back(const char *name, const char *was, const char *now,
     const char *attempt)
 {
-	const char *target = was == NULL ? "" : strrchr(was, ' ') + 1;
+	const char *target = was == NULL ? "" : ref_field(was, 2);
+	const char *id = was == NULL ? "" : ref_field(was, 1);
+	int changed = now == NULL || strcmp(id, ref_field(now, 1)) != 0;
 
 	if (strcmp(name, tree_ref()) == 0 || begins(name, "refs/remotes/") ||
-	    (was == NULL && begins(name, REFS)))
+	    (was == NULL && begins(name, REFS)) || (was != NULL &&
+	    strcmp(ref_field(was, 3), "+") == 0))	/* another's at work */
 		return;
-	if (was != NULL && now != NULL && (strcmp(was + 1, now + 1) == 0 ||
-	    (*target != '\0' && strcmp(strrchr(now, ' ') + 1, target) == 0)))
+	if (was != NULL && now != NULL &&
+	    strcmp(target, ref_field(now, 2)) == 0 &&
+	    (*target != '\0' || !changed))
 		return;
-	if (now != NULL && (was == NULL ||
-	    strcmp(ref_id(was), ref_id(now)) != 0))
+	if (tree_inherited && now != NULL) {
+		if (was != NULL && !begins(name, REFS) && !begins(name,
+		    text("refs/heads/%s-run-", opt.prefix)))
+			warn("%s was %.12s when the runner was killed: it is "
+			    "left as it is now", name, id);
+		return;
+	}
+	if (now != NULL && changed)
 		ref_keep(attempt, text("-refs/%s", name + strlen("refs/")),
-		    ref_id(now));
+		    ref_field(now, 1));
 	if (was != NULL)
 		warn("%s was changed: put back", name);
 	if (*target != '\0')
 		git("symbolic-ref", name, target);
 	else
-		ref_set(name, was == NULL ? "" : ref_id(was));
+		ref_set(name, id);
 }
 
 /* refs_back: all are as they were; what an attempt made of them is kept. */
 static void
 refs_back(const struct words *now, const char *attempt)
 {
-	size_t i, j;
+	size_t i, j, n = refs.n;	/* more come, as attempts are kept */
 	int new, order;
 
+	words_sort(&refs);
 	/* What is new goes first: it may be in the way of what was. */
 	for (new = 1; new >= 0; new--)
-		for (i = j = 0; i < refs.n || j < now->n;) {
-			order = i == refs.n ? 1 : j == now->n ? -1 :
-			    strcmp(ref_name(refs.v[i]), ref_name(now->v[j]));
+		for (i = j = 0; i < n || j < now->n;) {
+			order = i == n ? 1 : j == now->n ? -1 :
+			    strcmp(ref_field(refs.v[i], 0),
+			    ref_field(now->v[j], 0));
 			if (new == (order > 0))
-				ref_back(ref_name(order > 0 ? now->v[j] :
-				    refs.v[i]), order > 0 ? NULL : refs.v[i],
-				    order < 0 ? NULL : now->v[j], attempt);
+				ref_back(ref_field(order > 0 ? now->v[j] :
+				    refs.v[i], 0), order > 0 ? NULL :
+				    refs.v[i], order < 0 ? NULL : now->v[j],
+				    attempt);
 			i += order <= 0;
 			j += order >= 0;
 		}
+	if (stash_log.content != NULL) {
+		mkdir(text("%s/logs", repo.common), 0777);
+		mkdir(tree_file("logs/refs"), 0777);
+	}
+	if (stash_log.name != NULL)	/* update-ref has written to it */
+		kept_back(&stash_log);
+}
+
+/*
+ * note_write: how all was before who comes next changes it, for the next start
+ * if we are killed; in the git directory until the user's branch is back.
+ */
+static void
+note_write(void)
+{
+	struct words facts = { NULL, 0 }, files = { NULL, 0 };
+	FILE *to = file_begin(AT_FDCWD, tree_file(NOTE_NAME));
+	const struct kept *k;
+	char *word;
+
+	words_add(&facts, opt.prefix);
+	words_add(&facts, repo.home[0] != '\0' ? repo.home : "HEAD");
+	words_add(&facts, repo.home_commit);
+	words_add(&facts, tree_ref());
+	words_write(to, &facts);
+	for (k = kept; k < kept + kept_n; k++)
+		if (k->at == AT_FDCWD) {
+			word = resize(NULL, strlen(k->name) + k->size + 3);
+			sprintf(word, "%s\n%s%s", k->name, k->content == NULL ?
+			    "-" : "+", k->content == NULL ? "" : k->content);
+			words_add(&files, word);
+		}
+	words_write(to, &files);
+	words_write(to, &tree_users);
+	words_write(to, &tree_empty);
+	words_write(to, &refs);
+	if (fflush(to) != 0 || fsync(fileno(to)) != 0)
+		die(1, "cannot write %s:", tree_file(NOTE_NAME));
+	file_end(to, AT_FDCWD, tree_file(NOTE_NAME));
+	words_free(&files);
+	free(facts.v);
+}
+
+/*
+ * note_read: the facts of one that a runner left, and its lists; 0: there is
+ * none.
+ */
+static int
+note_read(struct words *facts, struct words *files)
+{
+	struct words *const lists[] = { facts, files, &tree_users, &tree_empty,
+	    &refs };
+	const char *from, *end;
+	size_t size, i;
+	char *data = file_text(AT_FDCWD, tree_file(NOTE_NAME), &size);
+	int whole;
+
+	if (data == NULL)
+		return 0;
+	for (i = 0, from = data, end = data + size; i < 5; i++)
+		from = words_read(from, end, lists[i]);
+	whole = from == end && facts->n == 4;
+	free(data);
+	if (!whole)
+		die(EXIT_USAGE, "%s: expected the note of a runner that was "
+		    "killed: check out your branch, then remove it",
+		    tree_file(NOTE_NAME));
+	return 1;
 }
 
 /* tree_known: what the next to work here may not change. */
 static void
 tree_known(void)
 {
+	if (plan_only)
+		return;
 	kept_note();
-	refs_read(&refs);
+	note_write();
 	tree_share();
 }
 
@@ -2539,10 +2729,10 @@ tree_head(const char *attempt)
 
 	refs_read(&now);
 	for (i = 0; i < now.n; i++) {
-		if (now.v[i][0] == '*')
-			COPY(head, ref_id(now.v[i]));
-		if (strcmp(ref_name(now.v[i]), tree_ref()) == 0) {
-			COPY(tip, ref_id(now.v[i]));
+		if (strchr(ref_field(now.v[i], 3), '*') != NULL)
+			COPY(head, ref_field(now.v[i], 1));
+		if (begins(now.v[i], text("%s ", tree_ref()))) {
+			COPY(tip, ref_field(now.v[i], 1));
 			ours = now.v[i];
 		}
 	}
@@ -2557,9 +2747,9 @@ tree_head(const char *attempt)
 		ref_keep(attempt, "-refs/branch", tip);
 	refs_back(&now, attempt);
 	if (ours == NULL || strcmp(tip, parent) != 0 ||
-	    ours[strlen(ours) - 1] != ' ')
+	    *ref_field(ours, 2) != '\0')
 		ref_set(tree_ref(), parent);
-	if (ours == NULL || ours[0] != '*')
+	if (ours == NULL || strchr(ref_field(ours, 3), '*') == NULL)
 		git("symbolic-ref", "HEAD", tree_ref());
 	words_free(&now);
 	return text("%s", parent);
@@ -2574,6 +2764,7 @@ tree_begin(void)
 	COPY(id, text("%s^0", tree_start));
 	if (git_try("switch", "-q", "-c", tree_branch, id) != 0)
 		git("switch", "-q", "-C", tree_branch, id);	/* unfinished */
+	refs_put(tree_ref(), tree_start);
 }
 
 /* tree_add_raw: what git cannot convert goes into the index as it is. */
@@ -2682,6 +2873,19 @@ tree_changes(void)
 	return changes_listed();
 }
 
+/* tree_tip: the commit of the iteration's branch. */
+static const char *
+tree_tip(void)
+{
+	size_t size;
+	char *id = file_text(AT_FDCWD, tree_file(tree_ref()), &size);
+	const char *tip = id == NULL ? "" : text("%.*s",
+	    (int)strspn(id, "0123456789abcdef"), id);
+
+	free(id);			/* git may keep it elsewhere */
+	return strlen(tip) >= 40 ? tip : git_said("rev-parse", "HEAD");
+}
+
 /* commit_tree: the index as a commit; the id of it. */
 static const char *
 commit_tree(const char *parent, const char *message)
@@ -2703,13 +2907,16 @@ tree_commit(const char *message, int needed, const char *attempt,
 	int partial;
 
 	COPY(parent, tree_head(attempt));
+	if (strcmp(parent, tree_start) != 0)	/* what is ignored, too */
+		git("read-tree", "-i", "-m", tree_start, parent);
 	partial = tree_add();
 	*changes = tree_changes();
 	if (!needed && changes->files == 0 && strcmp(parent, tree_start) == 0)
 		return "";
 	git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m",
 	    message);
-	COPY(id, git_said("rev-parse", "HEAD"));
+	COPY(id, tree_tip());
+	refs_put(tree_ref(), id);
 	if (partial != 0)
 		tree_restore(tree_branch, id);
 	return text("%s", id);
@@ -2722,12 +2929,11 @@ tree_keep(const char *attempt, const char *commit)
 	const char *left = commit[0] != '\0' ? commit : tree_start;
 	char hidden[ID_SIZE];
 
+	ref_keep(attempt, "", commit);		/* before its branch moves */
 	tree_checkout(tree_branch, tree_start);	/* but nothing is removed */
 	tree_add();
-	if (tree_changes().files == 0) {
-		ref_keep(attempt, "", commit);
+	if (tree_changes().files == 0)
 		return;
-	}
 	COPY(hidden, commit_tree(tree_start, "what was hidden"));
 	git("read-tree", left);
 	git("read-tree", "-i", "-m", "--aggressive", tree_start, left, hidden);
@@ -2740,14 +2946,6 @@ tree_put_back(const char *attempt, const char *commit)
 {
 	tree_keep(attempt, commit);
 	tree_restore(tree_branch, tree_start);
-}
-
-/* tree_mark: a ref that names the user's branch as long as he is not on it. */
-static const char *
-tree_mark(void)
-{
-	return text(REFS "%s/home/%s", opt.prefix, repo.home[0] != '\0' ?
-	    repo.home + strlen("refs/") : "HEAD");
 }
 
 /* tree_user: the user's own branch; "" if HEAD was detached. */
@@ -2768,7 +2966,7 @@ tree_home(void)
 	tree_share();		/* from here on git keeps it beside HEAD */
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_file("index"));
 	tree_restore(tree_user(), repo.home_commit);
-	ref_set(tree_mark(), "");
+	unlink(tree_file(NOTE_NAME));
 }
 
 /* ---- claude: its command, its prompt, and why an attempt ended ---------- */
@@ -3462,6 +3660,8 @@ csv_pair(struct csv *c)
 	return csv_read(c->in, &c->record, &c->size, c->field, 2) == 2;
 }
 
+static char *settings_grown;		/* experiment.csv with more runs */
+
 /*
  * settings_agree: this is the experiment that experiment.csv describes, or we
  * die; runs may grow.  Takes the baseline's commit from there.
@@ -3470,10 +3670,10 @@ static void
 settings_agree(void)
 {
 	const char *name = experiment_file("experiment");
-	char *ours = NULL, *theirs, *grown = NULL;
+	char *ours = NULL, *theirs;
 	struct csv a = { NULL, NULL, { NULL }, 0 }, b = a;
 	size_t size, was, n;
-	int more, grows = 0;
+	int more;
 	FILE *to = open_memstream(&ours, &size), *keep;
 
 	theirs = file_text(output_fd, name, &was);
@@ -3487,7 +3687,7 @@ settings_agree(void)
 	a.in = fmemopen(theirs, was > 0 ? was : 1, "r");
 	b.in = fmemopen(ours, size, "r");
 	if (a.in == NULL || b.in == NULL ||
-	    (keep = open_memstream(&grown, &n)) == NULL)
+	    (keep = open_memstream(&settings_grown, &n)) == NULL)
 		die(1, "cannot read %s:", name);
 	while ((more = csv_pair(&a)) | csv_pair(&b)) {
 		if (!more || b.field[1] == NULL ||
@@ -3507,24 +3707,17 @@ settings_agree(void)
 				    "runs=%s: they may only grow", opt.prefix,
 				    a.field[1]);
 			a.field[1] = b.field[1];
-			grows = 1;
 		}
 		csv_line(keep, (const char *const[]){ a.field[0], a.field[1],
 		    NULL });
 	}
 	fclose(keep);
-	if (grows && !opt.dry_run) {
-		to = file_begin(output_fd, name);
-		fwrite(grown, 1, n, to);
-		file_end(to, output_fd, name);
-	}
 	fclose(a.in);
 	fclose(b.in);
 	free(a.record);
 	free(b.record);
 	free(ours);
 	free(theirs);
-	free(grown);
 }
 
 static int
@@ -3666,15 +3859,23 @@ run_over(const struct run *r)
 	    opt.timeout - r->charged < ENOUGH_S;
 }
 
+/* run_wants: is iteration m, which is finished, still needed? */
+static int
+run_wants(const struct run *r, int m)
+{
+	int last = m == r->next - 1;
+
+	return (last && !run_over(r)) || ((last || m == 0 ||
+	    opt.every_iteration) && !benchmarks_there(r->id, m));
+}
+
 /* run_measured: is it over, and all of it measured? */
 static int
 run_measured(const struct run *r)
 {
-	int m = opt.every_iteration ? 0 : r->next - 1;
+	int m = 0;
 
-	if (!run_over(r) || !benchmarks_there(r->id, 0))
-		return 0;
-	while (m < r->next && benchmarks_there(r->id, m))
+	while (m < r->next && !run_wants(r, m))
 		m++;
 	return m == r->next;
 }
@@ -3791,6 +3992,7 @@ limit_wait(void)
 		signal_take();
 	}
 	alarm(0);
+	refs_read(&refs);		/* the user's, meanwhile, are his */
 	return stopping() ? stop(128 + stop_signal, "") : ATTEMPT_AGAIN;
 }
 
@@ -3916,9 +4118,10 @@ attempt(struct run *r, int iteration, int number)
 	return next;
 }
 
-/* attempt_number: the next that neither the ledger nor a kept ref has. */
+/* attempt_number: the next that neither ledger nor refs have; if it is to be
+ * new, nor a transcript. */
 static int
-attempt_number(const struct run *r, int m)
+attempt_number(const struct run *r, int m, int new)
 {
 	struct attempt a;
 
@@ -3929,7 +4132,9 @@ attempt_number(const struct run *r, int m)
 	do {
 		a.number++;
 		attempt_name(&a);
-	} while (git_try("rev-parse", "-q", "--verify", a.ref) == 0);
+	} while ((new && faccessat(output_fd, result_name(a.run, m,
+	    text("attempt-%d.jsonl", a.number)), F_OK, 0) == 0) ||
+	    git_try("rev-parse", "-q", "--verify", a.ref) == 0);
 	return a.number;
 }
 
@@ -3940,17 +4145,17 @@ branch_name(int run, int m)
 	COPY(tree_branch, text("%s-run-%d-iteration-%d", opt.prefix, run, m));
 }
 
-/* branch_parse: is ref the branch of an iteration that there can be? */
+/* branch_parse: is ref the branch of an iteration? */
 static int
 branch_parse(const char *ref, int *run, int *m)
 {
-	const char *head = text("refs/heads/%s", opt.prefix);
+	const char *head = text("refs/heads/%s-run-", opt.prefix);
 	int end = 0;
 
-	return begins(ref, head) && sscanf(ref + strlen(head),
-	    "-run-%d-iteration-%d%n", run, m, &end) == 2 &&
-	    ref[strlen(head) + (size_t)end] == '\0' && *run >= 1 &&
-	    *run <= opt.runs && *m >= 1;
+	return begins(ref, head) && isdigit((unsigned char)
+	    ref[strlen(head)]) && sscanf(ref + strlen(head),
+	    "%d-iteration-%d%n", run, m, &end) == 2 &&
+	    strchr("/", ref[strlen(head) + (size_t)end]) != NULL;
 }
 
 /* iteration: attempts until one decides. */
@@ -3958,7 +4163,7 @@ static enum next
 iteration(struct run *r, int m)
 {
 	enum next next = ATTEMPT_AGAIN;
-	int k = r->attempts > 0 || resumed ? attempt_number(r, m) : 1;
+	int k = r->attempts > 0 || resumed ? attempt_number(r, m, 1) : 1;
 
 	branch_name(r->id, m);
 	COPY(tree_start, r->commit);
@@ -4069,60 +4274,30 @@ lock_drop(void)
 	}
 }
 
-/* lock_list: a list into the lock's file, or out of it; an empty word ends. */
-static void
-lock_list(FILE *to, const struct words *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->n; i++)
-		fwrite(w->v[i], 1, strlen(w->v[i]) + 1, to);
-	putc('\0', to);
-}
-
-static const char *
-lock_listed(const char *from, const char *end, struct words *w)
-{
-	for (words_free(w); from < end && *from != '\0';
-	    from += strlen(from) + 1)
-		words_add(w, words_copy(from));
-	return from + 1;
-}
-
-/* lock_tell: who holds it, and what the next must know when we are killed. */
+/* lock_tell: who holds it, and what of his is in $TMPDIR. */
 static void
 lock_tell(struct lock *l)
 {
 	struct utsname host;
-	char *data = NULL;
-	size_t size;
-	FILE *to = open_memstream(&data, &size);
 
-	if (uname(&host) < 0 || to == NULL)
+	if (uname(&host) < 0)
 		die(1, "cannot describe the lock:");
 	COPY(l->said, text("process %ld on %s at %s\n%s\n", (long)getpid(),
 	    host.nodename, top, private_dir));
-	fwrite(l->said, 1, strlen(l->said) + 1, to);
-	lock_list(to, &tree_users);
-	lock_list(to, &tree_empty);
-	fclose(to);
 	if (ftruncate(l->fd, 0) != 0 || lseek(l->fd, 0, SEEK_SET) != 0 ||
-	    fd_write(l->fd, data, size) != 0)
+	    fd_write(l->fd, l->said, strlen(l->said)) != 0)
 		die(1, "cannot write %s:", l->path);
-	free(data);
 }
 
-/* lock_inherit: of a runner that was killed: whose was what in the tree? */
+/* lock_inherit: the directory of a runner that was killed is removed. */
 static void
-lock_inherit(const char *data, size_t size)
+lock_inherit(const char *said)
 {
-	const char *dir = strchr(data, '\n'), *name, *end = data + size;
+	const char *dir = strchr(said, '\n'), *name;
 	struct stat st;
 
-	if (dir == NULL || memchr(data, '\0', size) == NULL)
+	if (dir == NULL)
 		return;
-	lock_listed(lock_listed(data + strlen(data) + 1, end, &tree_users),
-	    end, &tree_empty);
 	dir = text("%.*s", (int)strcspn(dir + 1, "\n"), dir + 1);
 	name = strrchr(dir, '/');
 	if (name != NULL && begins(name, "/cc-run-experiments.") &&
@@ -4158,17 +4333,17 @@ lock_take(const char *path)
 		taken = fcntl(l->fd, F_SETLK, &whole) == 0;
 		if (!taken && errno != EACCES && errno != EAGAIN)
 			die(1, "cannot lock %s:", path);
-		said = resize(said, (size_t)ours.st_size + 2);
+		said = resize(said, (size_t)ours.st_size + 1);
 		if ((size = pread(l->fd, said, (size_t)ours.st_size, 0)) < 0)
 			die(1, "cannot read %s:", path);
-		said[size] = said[size + 1] = '\0';
+		said[size] = '\0';
 		if (!taken)
 			die(EXIT_LATER, "another runner is at work, %.*s: type "
 			    "it again later", (int)strcspn(said, "\n"), said);
 	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
 	if (locks_n++ == 0) {
 		atexit(lock_drop);
-		lock_inherit(said, (size_t)size);
+		lock_inherit(said);
 	}
 	free(said);
 	lock_tell(l);
@@ -4270,7 +4445,11 @@ resume_branches(void)
 	    text("refs/heads/%s-run-*/**", opt.prefix));
 	git_listed(&list);
 	for (i = 0; i < list.n; i++) {
-		if (!branch_parse(list.v[i], &run, &m) || m > runs[run].next)
+		if (!branch_parse(list.v[i], &run, &m))
+			continue;	/* of prefix-run-2, say */
+		if (run < 1 || run > opt.runs || m < 1 || m > runs[run].next ||
+		    strcmp(list.v[i], text("refs/heads/%s-run-%d-iteration-%d",
+		    opt.prefix, run, m)) != 0)
 			die(EXIT_USAGE, "%s: expected no branch of this name, "
 			    "which the ledger does not know: rename it",
 			    list.v[i]);
@@ -4319,73 +4498,6 @@ resume_diffstats(void)
 	free(data);
 }
 
-/* resume_ours: is the tree as a runner left it that was killed?  HEAD tells. */
-static int
-resume_ours(int *run, int *m)
-{
-	char head[NAME_SIZE] = "", mark[NAME_SIZE];
-	int id;
-	const char *commit, *said = git_said("for-each-ref", "--count=1",
-	    "--format=%(objectname) %(refname)", text(REFS "%s/home",
-	    opt.prefix));
-
-	*run = *m = 0;
-	if (*said == '\0')
-		return 0;
-	COPY(repo.home_commit, text("%.*s", (int)strcspn(said, " "), said));
-	COPY(mark, strchr(said, ' ') + 1 + strlen(REFS) + strlen(opt.prefix) +
-	    strlen("/home/"));
-	COPY(repo.home, strcmp(mark, "HEAD") == 0 ? "" :
-	    text("refs/%s", mark));
-	if (git_try("symbolic-ref", "-q", "HEAD") == 0)
-		COPY(head, fd_line(git_out));
-	if (branch_parse(head, run, m))
-		return 1;
-	commit = head[0] == '\0' ? git_said("rev-parse", "HEAD") : "";
-	for (id = 0; id <= opt.runs; id++)
-		if (strcmp(commit, id == 0 ? repo.base : runs[id].commit) == 0)
-			return 1;	/* detached at the start of a run */
-	ref_set(tree_mark(), "");	/* he has gone home himself */
-	return 0;
-}
-
-/* resume_tree: keep what the last life left there, and go home. */
-static void
-resume_tree(int run, int m)
-{
-	struct attempt a;
-
-	memset(&a, 0, sizeof a);
-	COPY(tree_start, repo.base);
-	if (m > 0) {
-		branch_name(run, m);
-		COPY(tree_start, m == runs[run].next ? runs[run].commit :
-		    git_said("rev-parse", tree_ref()));
-	}
-	git("read-tree", tree_start);
-	if (tree_users.n + tree_empty.n == 0) {	/* the lock did not tell */
-		tree_ignored();
-		tree_note();
-	}
-	refs_read(&refs);
-	tree_touched = 1;
-	if (m > 0 && m == runs[run].next) {
-		a.run = run;
-		a.iteration = m;
-		a.number = attempt_number(&runs[run], m);
-		a.outcome = INTERRUPTED;
-		attempt_name(&a);
-		attempt_commit(&a);
-		tree_put_back(a.ref, a.commit);
-		say("run %d/%ld iteration %d/%ld: what was left there is kept "
-		    "as attempt %d", run, opt.runs, m, opt.iterations,
-		    a.number);
-	} else {
-		tree_settle();
-	}
-	tree_home();
-}
-
 /* private_make: our own directory, for the index and for TMPDIR. */
 static void
 private_make(void)
@@ -4399,11 +4511,121 @@ private_make(void)
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
 }
 
+/* resume_home: has the user gone home himself?  He is on a branch of his. */
+static int
+resume_home(void)
+{
+	char head[NAME_SIZE];
+	int run, m;
+	size_t i;
+
+	if (git_try("symbolic-ref", "-q", "HEAD") != 0)
+		return 0;
+	COPY(head, fd_line(git_out));
+	for (i = 0; i < refs.n; i++)
+		if (begins(refs.v[i], text("%s ", head)))
+			return !branch_parse(head, &run, &m);
+	return 0;
+}
+
+/* resume_known: is commit where a run of ours begins, or has come to? */
+static int
+resume_known(const char *commit)
+{
+	int id = 0;
+
+	while (id <= opt.runs && strcmp(commit, id == 0 ? repo.base :
+	    runs[id].commit) != 0)
+		id++;
+	return id <= opt.runs;
+}
+
+/* resume_start: what was at work when the runner was killed, from the note. */
+static void
+resume_start(struct attempt *a, const char *branch, char *tip)
+{
+	memset(a, 0, sizeof *a);
+	COPY(tree_start, repo.base);
+	*tip = '\0';
+	if (branch_parse(branch, &a->run, &a->iteration) &&
+	    a->run <= opt.runs && git_commit(branch)) {
+		copy_to(tip, ID_SIZE, fd_line(git_out));
+		COPY(tree_start, a->iteration == runs[a->run].next ?
+		    runs[a->run].commit : tip);
+	} else {
+		a->run = a->iteration = 0;
+	}
+	a->number = attempt_number(&runs[a->run], a->iteration, 0);
+	a->outcome = INTERRUPTED;
+	attempt_name(a);
+}
+
+/* resume_keep: what the last life left in the tree is kept. */
+static void
+resume_keep(const char *branch)
+{
+	char left[ID_SIZE], tip[ID_SIZE], stash[ID_SIZE];
+	struct attempt a;
+	char *message;
+
+	tree_branch[0] = '\0';
+	resume_start(&a, branch, tip);
+	message = claude_message(&a);
+	COPY(stash, tree_autostash());
+	tree_settle();
+	ref_keep(a.ref, "-refs/autostash", stash);
+	COPY(left, git_commit("HEAD") ? fd_line(git_out) : tree_start);
+	if (resume_known(left))
+		COPY(tree_start, left);
+	else if (strcmp(left, tip) != 0)
+		ref_keep(a.ref, "-refs/branch", tip);
+	git("read-tree", left);
+	tree_add();
+	if (tree_changes().files > 0 || strcmp(left, tree_start) != 0)
+		COPY(a.commit, commit_tree(left, message));
+	tree_keep(a.ref, a.commit);
+	if (git_try("rev-parse", "-q", "--verify", a.ref) == 0)
+		say("what was left in the tree is kept as %s", a.ref);
+	free(message);
+}
+
+/* resume_tree: a runner was killed here; its note says how all was before. */
+static void
+resume_tree(const struct words *facts, const struct words *files)
+{
+	struct words now = { NULL, 0 };
+	size_t i;
+
+	COPY(repo.home, strcmp(facts->v[1], "HEAD") == 0 ? "" : facts->v[1]);
+	COPY(repo.home_commit, facts->v[2]);
+	tree_inherited = 1;
+	refs_read(&now);
+	refs_back(&now, NULL);
+	words_free(&now);
+	tree_inherited = 0;
+	for (i = 0; i < files->n; i++)
+		if (!file_is(files->v[i]))
+			warn("%.*s has changed since the runner was killed: "
+			    "look at it", (int)strcspn(files->v[i], "\n"),
+			    files->v[i]);
+	if (resume_home()) {
+		unlink(tree_file(NOTE_NAME));
+		return;
+	}
+	/* His branch may have grown: it is as it is now. */
+	if (repo.home[0] != '\0' && git_commit(repo.home))
+		COPY(repo.home_commit, fd_line(git_out));
+	private_make();
+	resume_keep(facts->v[3]);
+	tree_touched = 1;		/* not sooner: it dies, nothing is lost */
+	experiment_leave();
+}
+
 /* resume: what the last life left undone is done; 0: nothing is missing. */
 static int
-resume(void)
+resume(const struct words *facts, const struct words *files)
 {
-	int id, run, m, missing = 0;
+	int id, missing = 0;
 
 	output_make();
 	lock_results();
@@ -4419,12 +4641,8 @@ resume(void)
 	if (process_sweep(0) > 0)
 		say("an agent of the last life was still at work: ended");
 	process_elders = 0;
-	if (resume_ours(&run, &m)) {
-		private_make();
-		resume_tree(run, m);
-		experiment_leave();
-		ledger_read();
-	}
+	if (facts->n > 0)
+		resume_tree(facts, files);
 	if (!missing)
 		say("prefix %s: all %ld runs are finished", opt.prefix,
 		    opt.runs);
@@ -4445,20 +4663,23 @@ experiment_start(void)
 	    1) != 0 && !stopping())
 		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
 	COPY(version, fd_line(git_out));
-	tree_note();
 	private_make();
 	output_make();
-	if (!resumed) {
+	if (!resumed)
 		lock_results();
-		to = file_begin(output_fd, experiment_file("experiment"));
+	to = file_begin(output_fd, experiment_file("experiment"));
+	if (resumed)
+		fputs(settings_grown, to);
+	else
 		settings_write(to, version);
-		file_end(to, output_fd, experiment_file("experiment"));
-	}
+	file_end(to, output_fd, experiment_file("experiment"));
 	file_append(experiment_file("iterations"), ledger_header, NULL);
 	ledger_read();
 	index_copy(tree_file("index"), tree_index());
+	refs_read(&refs);
 	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
-	ref_set(tree_mark(), repo.home_commit);
+	kept_note();
+	note_write();
 	tree_touched = 1;
 }
 
@@ -4863,22 +5084,29 @@ check_repository(void)
 	repo.dir_mode = dir.st_mode & 07777;
 }
 
-/* check_hidden: nothing that git is told not to look at can get lost. */
+/* check_index: no submodules, and nothing that git is told not to look at. */
 static void
-check_hidden(void)
+check_index(void)
 {
+	const char *path;
 	char *line = NULL;
 	size_t size = 0;
 	FILE *in;
 
-	git("ls-files", "-z", "-v");
-	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 2;)
+	git("ls-files", "-z", "-v", "-s");
+	in = fd_stream(git_out, 0);
+	while (getdelim(&line, &size, '\0', in) > 2) {
+		path = strchr(line, '\t') + 1;
+		if (begins(line + 2, "160000 "))
+			die(EXIT_USAGE, "%s: expected no submodules, which an "
+			    "experiment cannot put back", path);
 		if (islower((unsigned char)line[0]) ||
-		    (line[0] == 'S' && access(line + 2, F_OK) == 0))
+		    (line[0] == 'S' && access(path, F_OK) == 0))
 			die(EXIT_USAGE, "%s: expected no file whose "
 			    "uncommitted changes git is told to overlook: git "
 			    "update-index --no-assume-unchanged "
-			    "--no-skip-worktree", line + 2);
+			    "--no-skip-worktree", path);
+	}
 	fclose(in);
 	free(line);
 }
@@ -4954,43 +5182,74 @@ check_prefix(void)
 			    experiment_file(*kind));
 }
 
-/* check_commit: does it name one?  Then git has said its id. */
-static int
-check_commit(const char *name)
-{
-	return git_try("rev-parse", "-q", "--verify", "--end-of-options",
-	    text("%s^{commit}", name)) == 0;
-}
-
-/* check_baseline: a commit without submodules; where is the user now? */
+/* check_paths: no file of commit stands where something of the user's is. */
 static void
-check_baseline(void)
+check_paths(const char *name, const char *commit, const struct words *above)
 {
+	const char *path;
 	char *line = NULL;
 	size_t size = 0;
 	FILE *in;
 
-	if (resumed ? !check_commit(repo.base) :
-	    !check_commit(text("refs/heads/%s", opt.baseline)) &&
-	    !check_commit(opt.baseline))
+	git("ls-tree", "-r", "-z", commit);
+	in = fd_stream(git_out, 0);
+	while (getdelim(&line, &size, '\0', in) > 0) {
+		path = strchr(line, '\t') + 1;
+		if (begins(line, "160000 "))
+			die(EXIT_USAGE, "%s: %s: expected no submodules, which "
+			    "an experiment cannot put back", name, path);
+		if (tree_is_users(path) != NULL ||
+		    words_find(above, path) != NULL)
+			die(EXIT_USAGE, "%s: %s: expected no committed file "
+			    "where git ignores one now, or where results go: "
+			    "move that one away", name, path);
+	}
+	fclose(in);
+	free(line);
+}
+
+/* check_commits: the same for all that will be checked out. */
+static void
+check_commits(void)
+{
+	struct words above = { NULL, 0 };	/* directories of the user's */
+	char *s, path[PATH_MAX];
+	int id, m;
+	size_t i;
+
+	for (i = 0; i < tree_users.n; i++) {
+		COPY(path, tree_users.v[i]);
+		path[strlen(path) - 1] = '\0';
+		while ((s = strrchr(path, '/')) != NULL) {
+			*s = '\0';
+			words_add(&above, words_copy(path));
+		}
+	}
+	words_sort(&above);
+	check_paths(text("baseline %s", opt.baseline), repo.base, &above);
+	for (id = 1; resumed && id <= opt.runs; id++)
+		for (m = 1; m < runs[id].next; m++)
+			if (run_wants(&runs[id], m)) {
+				branch_name(id, m);
+				check_paths(tree_branch, m == runs[id].next -
+				    1 ? runs[id].commit : tree_ref(), &above);
+			}
+	tree_branch[0] = '\0';
+	words_free(&above);
+}
+
+/* check_baseline: which commit is it, and where is the user now? */
+static void
+check_baseline(void)
+{
+	if (resumed ? !git_commit(repo.base) :
+	    !git_commit(text("refs/heads/%s", opt.baseline)) &&
+	    !git_commit(opt.baseline))
 		die(EXIT_USAGE, "baseline %s: expected a branch or a commit of "
 		    "%s", opt.baseline, top);
 	COPY(repo.base, fd_line(git_out));
-	git("ls-tree", "-r", "-z", repo.base);
-	in = fd_stream(git_out, 0);
-	while (getdelim(&line, &size, '\0', in) > 0)
-		if (begins(line, "160000 "))
-			die(EXIT_USAGE, "baseline %s: %s: expected no "
-			    "submodules, which an experiment cannot put back",
-			    opt.baseline, strchr(line, '\t') + 1);
-		else if (tree_is_users(strchr(line, '\t') + 1) != NULL)
-			die(EXIT_USAGE, "baseline %s: %s: expected no committed"
-			    " file where git ignores one now, or where results "
-			    "go: move that one away", opt.baseline,
-			    strchr(line, '\t') + 1);
-	fclose(in);
-	free(line);
-	if (!check_commit("HEAD"))
+	check_commits();
+	if (!git_commit("HEAD"))
 		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
 	COPY(repo.home_commit, fd_line(git_out));
 	COPY(repo.home, git_try("symbolic-ref", "-q", "HEAD") == 0 ?
@@ -5051,7 +5310,8 @@ static void
 check_tree(void)
 {
 	check_clean();
-	check_hidden();
+	check_index();
+	tree_note();
 	check_output_tree();
 	check_baseline();
 	check_prefix();
@@ -5061,6 +5321,7 @@ int
 main(int argc, char **argv)
 {
 	const char *term = getenv("TERM");
+	struct words facts = { NULL, 0 }, files = { NULL, 0 };
 	int fd, status;
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
@@ -5085,7 +5346,12 @@ main(int argc, char **argv)
 	}
 	lock_take(text("%s/%s", repo.common, LOCK_NAME));
 	atexit(experiment_leave);	/* before the lock goes */
-	if ((resumed = experiment_known()) && resume() == 0)
+	if (note_read(&facts, &files) && strcmp(facts.v[0], opt.prefix) != 0)
+		die(EXIT_USAGE, "prefix %s: a runner of prefix %s was killed "
+		    "here: type its command again first, or check out your "
+		    "branch and remove %s", opt.prefix, facts.v[0],
+		    tree_file(NOTE_NAME));
+	if ((resumed = experiment_known()) && resume(&facts, &files) == 0)
 		return 0;
 	check_tree();
 	experiment_start();

@@ -725,7 +725,7 @@ all_asked() {
 	git -C "$PROJECT" -c protocol.file.allow=always \
 	    submodule --quiet add "$PWD/lib" lib
 	git -C "$PROJECT" commit -q -m 'with a submodule'
-	rejects 2 main submodule experiment
+	rejects 2 lib submodule experiment
 }
 
 @test "a baseline with a nested repository is refused, for it is a submodule" {
@@ -733,7 +733,7 @@ all_asked() {
 	git -C "$PROJECT/lib" commit -q --allow-empty -m lib
 	git -C "$PROJECT" add lib 2>&1
 	git -C "$PROJECT" commit -q -m 'a submodule without .gitmodules'
-	rejects 2 main submodule experiment
+	rejects 2 lib submodule experiment
 }
 
 @test "root is refused without IS_SANDBOX=1, as claude refuses it" {

@@ -311,6 +311,21 @@ mine" ]
 	[ -z "$(git for-each-ref $ATTEMPTS/iteration-6)" ]
 }
 
+@test "an ignored file that claude commits is committed as it leaves it" {
+	fault 'commits what is ignored' <<-'END'
+		echo "$call" > forced.o
+		git add -f forced.o
+		git commit -qm mine
+		kept HEAD
+		echo more >> forced.o
+	END
+	twice
+	[ "$(git -C "$PROJECT" show exp-run-1-iteration-1:forced.o)" = $'1\nmore' ]
+	[ "$(git -C "$PROJECT" show $ATTEMPTS/iteration-2/attempt-1:forced.o)" = $'2\nmore' ]
+	[ ! -e "$PROJECT/forced.o" ]
+	as_before
+}
+
 @test "claude may rewrite the commits that it started from" {
 	history
 	fault 'amends the start' <<-'END'
@@ -1463,6 +1478,48 @@ fails_closed() {
 	as_before
 }
 
+@test "what the user does in another work tree meanwhile stays" {
+	git -C "$PROJECT" worktree add -q -b feature "$BATS_TEST_TMPDIR/linked"
+	export PROJECT
+	fault 'is at work while the user is' <<-'END'
+		echo "$call" >> main.py
+		rm -f "$PROJECT/.git/index.lock" "$PROJECT/.git/HEAD.lock"
+		git -C "$PROJECT" commit -q --allow-empty -m "mine $call"
+		touch "$PROJECT/.git/index.lock" "$PROJECT/.git/HEAD.lock"
+	END
+	REHEARSAL="$SCENE/worked-1 $SCENE/limited-1" run -75 \
+	    ccre --no-plugin -r 1 -i 2 -o "$OUT" linked exp
+	echo "$output"
+	[ "$(git -C "$PROJECT" log --format=%s main)" = $'mine 2\nmine 1\nbaseline' ]
+	rm "$PROJECT/.git/index.lock" "$PROJECT/.git/HEAD.lock"
+}
+
+@test "the user's stash entries are there when claude used the stash" {
+	local what
+	for what in one two; do
+		echo "$what" >> "$PROJECT/main.py"
+		git -C "$PROJECT" stash push -q -m "$what"
+	done
+	git -C "$PROJECT" stash list > stashes
+	fault 'drops them all' <<-'END'
+		git stash clear
+	END
+	fault 'pops one' <<-'END'
+		git stash pop -q
+	END
+	fault 'adds one' <<-'END'
+		echo "$call" >> main.py
+		git stash push -q -m mine
+	END
+	fault 'removes the logs' <<-'END'
+		git stash clear
+		rm -r .git/logs
+	END
+	worst
+	git -C "$PROJECT" stash list | diff stashes -
+	[ "$(git -C "$PROJECT" show 'stash@{1}:main.py' | tail -n 1)" = one ]
+}
+
 @test "in a subdirectory git and claude work at the top" {
 	mkdir "$PROJECT/bench/deep"
 	echo deep > "$PROJECT/bench/deep/file"
@@ -1691,6 +1748,53 @@ fails_closed() {
 	echo "$output"
 	[ "$status" = 0 ] || [ "$status" = 2 ]
 	as_before
+}
+
+@test "ignored files below what is a file in the baseline are refused, and stay" {
+	echo file > "$PROJECT/data"
+	commit file
+	git -C "$PROJECT" branch older
+	git -C "$PROJECT" rm -q data
+	mkdir -p "$PROJECT/data/deep"
+	echo file > "$PROJECT/data/deep/file"
+	commit directory
+	echo mine > "$PROJECT/data/deep/mine.o"
+	before
+	run -2 ccre --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp older
+	[[ $output == *'baseline older: data: expected no committed file'* ]]
+	rm "$PROJECT/data/deep/mine.o"
+	run -2 ccre --no-plugin -o "$PROJECT/data/out" -r 1 -i 1 "$PROJECT" exp older
+	[[ $output == *'baseline older: data: expected no committed file'* ]]
+	run -0 ccre --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp older
+	house_is_clean
+}
+
+@test "a submodule of the user's branch is refused, and stays" {
+	git -C "$PROJECT" branch older
+	git init -q "$PROJECT/lib"
+	echo lib > "$PROJECT/lib/lib.txt"
+	git -C "$PROJECT/lib" add -A
+	git -C "$PROJECT/lib" commit -q -m lib
+	commit submodule 2> /dev/null
+	before
+	run -2 ccre --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp older
+	[[ $output == *'lib: expected no submodules'* ]]
+	as_before
+}
+
+@test "a repository of the user's around committed files is refused, and stays" {
+	mkdir "$PROJECT/vendor"
+	echo vendor > "$PROJECT/vendor/file"
+	commit vendor
+	git init -q "$PROJECT/vendor"
+	before
+	run -2 experiment -r 1 -i 1
+	[[ $output == *"$PROJECT/vendor/.git: expected no repository inside the work tree"* ]]
+	[ "${#lines[@]}" = 1 ]
+	[ -d "$PROJECT/vendor/.git/objects" ]
+	as_before
+	echo vendor/.git > "$PROJECT/.git/info/exclude"
+	run -2 experiment -r 1 -i 1
 }
 
 @test "untracked files are refused, also when the user told git not to show them" {

@@ -39,6 +39,20 @@ killed() {
 	wait "$pid" 2> /dev/null || :
 }
 
+# killed_in SCENE ARGUMENT...: the same in a first call that plays SCENE; claude
+# dies as well.
+killed_in() {
+	local part=$1 pid
+	shift
+	REHEARSAL="$SCENE/$part" CC_TEST_ID=$BATS_TEST_TMPDIR \
+	    "$CCRE" --no-plugin -o "$OUT" "$@" "$PROJECT" exp > /dev/null 2>&1 3>&- &
+	pid=$!
+	wait_until 20 test -e working
+	kill -KILL "$pid"
+	wait "$pid" 2> /dev/null || :
+	kill -KILL "$(cat claude.pid)"
+}
+
 ended() {	# ended STATUS PID: a child of this shell ends so
 	local status=0
 	wait "$2" || status=$?
@@ -151,7 +165,8 @@ alive() {	# alive PID: and no zombie
 	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 3
 	local name
 	for name in exp-run-1-iteration-3 exp-run-2-iteration-1 exp-run-1-iteration-9 \
-	    exp-run-x exp-run-1-iteration-1x; do
+	    exp-run-01-iteration-1 exp-run-1-iteration-2/x; do
+		[ "$name" != exp-run-1-iteration-2/x ] || project branch -D -q "$(tip 1 2)"
 		project branch "$name"
 		run -2 experiment -r 1 -i 3
 		echo "$output"
@@ -160,6 +175,20 @@ alive() {	# alive PID: and no zombie
 	done
 	run -0 experiment -r 1 -i 3
 	[ "$(rows | tail -n 1)" = '1/3 success' ]
+}
+
+@test "branches that only begin like those of the experiment are none of its business" {
+	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 3
+	project branch exp-run-x
+	project branch exp-run-1-best
+	project branch exp-run-1-iteration-1x
+	experiment_2() {
+		ccre --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp-run-2
+	}
+	run -0 experiment_2
+	run -0 experiment -r 1 -i 3
+	[ "$(rows | tail -n 1)" = '1/3 success' ]
+	run -0 experiment_2
 }
 
 @test "branches of this name without any ledger are refused" {
@@ -220,7 +249,7 @@ alive() {	# alive PID: and no zombie
 	run -0 experiment -r 1 -i 2
 	echo "$output"
 	[[ $output == *'an agent of the last life was still at work: ended'* ]]
-	[[ $output == *'what was left there is kept as attempt 1'* ]]
+	[[ $output == *'what was left in the tree is kept as refs/cc-run-experiments/exp/run-1/iteration-2/attempt-1'* ]]
 	run ! alive "$pid"
 	[ "$(project show refs/cc-run-experiments/exp/run-1/iteration-2/attempt-1:half.txt)" = half ]
 	run ! project cat-file -e "$(tip 1 2):half.txt"
@@ -235,7 +264,6 @@ alive() {	# alive PID: and no zombie
 	run -0 experiment -r 1 -i 2
 	[ "$(project symbolic-ref HEAD)" = refs/heads/mine ]
 	[ -z "$(project status --porcelain)" ]
-	[ -z "$(project for-each-ref refs/cc-run-experiments/exp/home)" ]
 }
 
 @test "a user who went home himself after a kill keeps what he did there" {
@@ -251,6 +279,126 @@ alive() {	# alive PID: and no zombie
 	run -0 experiment -r 1 -i 2
 	[ "$(rows)" = $'1/1 success\n1/2 success' ]
 	house_is_clean
+}
+
+@test "what git ignored at the start is not lost to a start that is refused after a kill" {
+	echo '*.dear' >> "$PROJECT/.gitignore"
+	project commit -qam ignore
+	BASE=$(project rev-parse main)
+	echo mine > "$PROJECT/a.dear"
+	scene working <<-'END'
+		init; rm .gitignore; echo $$ > ../claude.pid; : > ../working; exec sleep 1000
+	END
+	killed_in working -r 1 -i 2
+	run -2 experiment -r 1 -i 3
+	[[ $output == *'was started with iterations=2'* ]]
+	run -2 ccre --no-plugin -o "$OUT" "$PROJECT" other
+	[[ $output == *'prefix other: a runner of prefix exp was killed here'* ]]
+	[ "${#lines[@]}" = 1 ]
+	run -0 experiment -r 1 -i 2
+	[ "$(cat "$PROJECT/a.dear")" = mine ]
+	house_is_clean
+}
+
+@test "a note of a killed runner that is ruined is refused by its name" {
+	killed success -r 1 -i 2
+	local note=$PROJECT/.git/cc-run-experiments.note
+	head -c 30 "$note" > half
+	cp half "$note"
+	run -2 experiment -r 1 -i 2
+	[[ ${lines[-1]} == *"$note: expected the note of a runner that was killed"* ]]
+	project checkout -q -f main
+	rm "$PROJECT/half.txt" "$note"
+	run -0 experiment -r 1 -i 2
+	house_is_clean
+}
+
+@test "what the user committed on his branch after a kill stays on it" {
+	killed success -r 1 -i 2
+	kill -KILL "$(cat claude.pid)"
+	local mine
+	mine=$(project commit-tree -p main -m mine 'main^{tree}')
+	project update-ref refs/heads/main "$mine"
+	run -0 experiment -r 1 -i 2
+	[[ $output == *"refs/heads/main was ${BASE:0:12} when the runner was killed: it is left as it is now"* ]]
+	BASE=$mine
+	house_is_clean
+}
+
+@test "what stood in the tree after a kill in a benchmark is kept" {
+	local hang='[ -e ../quick ] || { echo $$ > ../claude.pid; : > ../working; exec sleep 1000; }'
+	killed_in none -r 1 -i 1 -b b="$hang"
+	echo 'by hand' >> "$PROJECT/main.py"
+	echo 'by hand' > "$PROJECT/new.txt"
+	: > quick
+	run -0 experiment -r 1 -i 1 -b b="$hang"
+	local ref=refs/cc-run-experiments/exp/run-0/iteration-0/attempt-1
+	[ "$(project show "$ref:new.txt")" = 'by hand' ]
+	[ "$(project show "$ref:main.py" | tail -n 1)" = 'by hand' ]
+	house_is_clean
+}
+
+@test "an agent that was on a branch of its own when the runner was killed is kept, too" {
+	scene working <<-'END'
+		init; git checkout -q -b own; echo own > own.txt; git add -A; git commit -qm own
+		echo half > half.txt; echo $$ > ../claude.pid; : > ../working; exec sleep 1000
+	END
+	killed_in working -r 1 -i 2
+	run -0 experiment -r 1 -i 2
+	local ref=refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1
+	[ "$(project show "$ref:half.txt")" = half ]
+	[ "$(project show "$ref^:own.txt")" = own ]
+	house_is_clean
+}
+
+@test "branches, tags and settings that an agent removed before a kill are back or told" {
+	project branch side
+	project tag one
+	scene working <<-'END'
+		init; git branch -q -D side; git tag -d one > /dev/null; git config core.editor evil
+		echo $$ > ../claude.pid; : > ../working; exec sleep 1000
+	END
+	killed_in working -r 1 -i 2
+	run -0 experiment -r 1 -i 2
+	[[ $output == *'refs/heads/side was changed: put back'* ]]
+	[[ $output == *"$PROJECT/.git/config has changed since the runner was killed: look at it"* ]]
+	[ "$(project rev-parse side one)" = "$BASE"$'\n'"$BASE" ]
+	house_is_clean
+}
+
+@test "a file of the user's where an iteration has committed one is refused, and stays" {
+	scene worked <<-'END'
+		init; echo '*.txt' >> .gitignore; echo agent > keep.o; git add -f keep.o; git commit -qm keep; edit
+		result false success Done.
+	END
+	REHEARSAL="$SCENE/worked rate-limit" run -75 experiment -r 1 -i 2
+	echo mine > "$PROJECT/keep.o"
+	run -2 experiment -r 1 -i 2
+	[[ $output == *'exp-run-1-iteration-1: keep.o: expected no committed file where git ignores one now'* ]]
+	[ "$(cat "$PROJECT/keep.o")" = mine ]
+	rm "$PROJECT/keep.o"
+	run -0 experiment -r 1 -i 2
+	house_is_clean
+}
+
+@test "more runs that are refused for another reason are not written down" {
+	experiment -q -r 1 -i 1
+	echo dirt > "$PROJECT/dirt.txt"
+	run -2 experiment -r 2 -i 1
+	grep -qx runs,1 "$OUT/exp--experiment.csv"
+	rm "$PROJECT/dirt.txt"
+	run -0 experiment -r 2 -i 1
+	grep -qx runs,2 "$OUT/exp--experiment.csv"
+}
+
+@test "the transcript of a call that was killed and left nothing is kept" {
+	scene working <<-'END'
+		init; assistant killed; echo $$ > ../claude.pid; : > ../working; exec sleep 1000
+	END
+	killed_in working -r 1 -i 1
+	run -0 experiment -r 1 -i 1
+	grep -q killed "$OUT/exp--run-1--iteration-1--attempt-1.jsonl"
+	[ "$(ledger attempt)" = 2 ]
 }
 
 @test "a finished commit without its row gets it, and claude is not called again" {
