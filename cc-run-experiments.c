@@ -50,6 +50,7 @@
 #define _DARWIN_C_SOURCE 1	/* the same on macOS */
 
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
@@ -85,6 +86,7 @@ enum {
 	RETRIES = 2,			/* new attempts after a timed-out one */
 	BENCHMARK_TIMEOUT_S = 10 * 60,	/* one build or benchmark command */
 	SAMPLES = 1,			/* executions of each benchmark */
+	JOBS = 1, JOBS_MOST = 64,	/* -j: runs at once */
 	GIT_TIMEOUT_S = 10 * 60,	/* one git command: more is a fault */
 	GIT_STOPPING_S = 15,		/* all of them after a signal to us */
 	VERSION_TIMEOUT_S = 60,		/* claude --version */
@@ -161,25 +163,29 @@ struct words {				/* a command line, an environment */
 };
 
 static struct options {			/* written by main's options only */
-	long runs, iterations, retries, samples;
+	long runs, iterations, retries, samples, jobs, seed;
+	long first, last;		/* --run; 0: all */
 	double timeout, iteration_timeout, idle_timeout, benchmark_timeout;
 	const char *directory, *prefix, *baseline, *output, *prompt_file;
 	const char *prompt, *build;
 	struct words benchmarks, protect, claude_arguments;
-	int no_plugin, every_iteration, wait;
+	int no_plugin, every_iteration, benchmark_only, isolate, wait;
 	int dry_run, quiet, verbose, help, version;
 } opt = {
-	RUNS, ITERATIONS, RETRIES, SAMPLES, TIMEOUT_S, ITERATION_TIMEOUT_S,
-	IDLE_TIMEOUT_S, BENCHMARK_TIMEOUT_S, NULL, NULL, baseline_default,
-	output_default, NULL, NULL, NULL, { NULL, 0 }, { NULL, 0 },
-	{ NULL, 0 }, 0, 0, 0, 0, 0, 0, 0, 0
+	RUNS, ITERATIONS, RETRIES, SAMPLES, JOBS, 0, 0, 0, TIMEOUT_S,
+	ITERATION_TIMEOUT_S, IDLE_TIMEOUT_S, BENCHMARK_TIMEOUT_S, NULL, NULL,
+	baseline_default, output_default, NULL, NULL, NULL, { NULL, 0 },
+	{ NULL, 0 }, { NULL, 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 };
 
 /*
  * The options: one table for parsing, for --help and for experiment.csv,
- * which has those of the kinds above FLAG, and --every-iteration.
+ * which has those from NUMBER to DEFINES.
  */
-enum kind { NUMBER, TIME, COMMAND, BENCHMARK, PATHS, FLAG, PATH, LATER };
+enum kind {
+	NUMBER, TIME, COMMAND, BENCHMARK, PATHS, DEFINES,	/* a flag */
+	FLAG, PATH, RANGE, COUNT, SEED
+};
 
 static const struct setting {
 	int letter;			/* from 256 on: it has none */
@@ -212,11 +218,20 @@ static const struct setting {
 	    "for one build or benchmark command" },
 	{ 262, "samples", "N", NUMBER, &opt.samples, 1,
 	    "times each benchmark command is executed" },
-	{ 263, "every-iteration", NULL, FLAG, &opt.every_iteration, 0,
+	{ 263, "every-iteration", NULL, DEFINES, &opt.every_iteration, 0,
 	    "benchmark after each iteration" },
 	{ 264, "protect", "PATHSPEC", PATHS, &opt.protect, 0,
 	    "restored from the baseline; may be repeated" },
 	{ 'o', "output", "DIR", PATH, &opt.output, 0, "where results go" },
+	{ 267, "benchmark-only", NULL, FLAG, &opt.benchmark_only, 0,
+	    "measure what lacks results, without an agent" },
+	{ 268, "seed", "N", SEED, &opt.seed, 0,
+	    "order of --benchmark-only, from 1 (by chance)" },
+	{ 265, "run", "N[-M]", RANGE, &opt.first, 1, "only these runs" },
+	{ 266, "isolate", NULL, DEFINES, &opt.isolate, 0,
+	    "each run in a clone of its own" },
+	{ 'j', "jobs", "N", COUNT, &opt.jobs, 1,
+	    "so many runs at once; implies --isolate" },
 	{ 'w', "wait", NULL, FLAG, &opt.wait, 0,
 	    "sleep until a rate limit resets, then go on" },
 	{ 'n', "dry-run", NULL, FLAG, &opt.dry_run, 0,
@@ -226,7 +241,6 @@ static const struct setting {
 	    "print each command before it runs" },
 	{ 'h', "help", NULL, FLAG, &opt.help, 0, "print this" },
 	{ 'V', "version", NULL, FLAG, &opt.version, 0, "print the version" },
-	{ 265, "run", NULL, LATER, NULL, 0, NULL },	/* is not --runs */
 	{ 0, NULL, NULL, FLAG, NULL, 0, NULL }
 };
 
@@ -244,19 +258,36 @@ static const char *const outcome_names[] = {
 
 static int leaving;			/* exit has begun: only _exit now */
 
+enum state { IDLE, AGENT, MEASURE_NEXT, MEASURE };
+
+static struct shared {			/* what runs know of each other */
+	int status;			/* of the first stop; 0: go on */
+	char reason[512];		/* "": a signal */
+	int failures;			/* so many in a row, over all runs */
+	struct job {
+		pid_t pid;		/* 0: in place, or none */
+		int run;
+		enum state state;
+		char what[NAME_SIZE];	/* run 1/5 iteration 2/10 */
+		double start, limit, cost;
+	} jobs[JOBS_MOST];
+} in_place, *shared = &in_place;
+static struct job *job = &in_place.jobs[0];	/* ours */
+static int in_clone;			/* we are the child that runs it */
+
 static struct {				/* the status line of a terminal */
 	int on;				/* stderr is a terminal, and not -q */
-	int drawn;
-	char what[NAME_SIZE];		/* run 1/5 iteration 2/10 */
-	double limit, cost;
+	int drawn;			/* it has to be cleared */
+	int parents;			/* our parent draws it: always so */
 } show;
 
-static void
+static const char *
 show_clear(void)
 {
-	if (show.drawn)
-		fputs("\r\033[K", stderr);
-	show.drawn = 0;
+	int drawn = show.drawn;
+
+	show.drawn = show.parents;
+	return drawn ? "\r\033[K" : "";
 }
 
 /* message: one line on stderr; a format that ends in ':' gets errno's text. */
@@ -267,12 +298,11 @@ message(const char *kind, const char *format, va_list args)
 	size_t len = strlen(format);
 	char line[4096], *s;
 
-	show_clear();
 	vsnprintf(line, sizeof line, format, args);
 	for (s = line; *s != '\0'; s++)	/* one line, whatever is in it */
 		if (iscntrl((unsigned char)*s))
 			*s = '?';
-	fprintf(stderr, "%s%s%s%s\n", kind, line, len > 0 &&
+	fprintf(stderr, "%s%s%s%s%s\n", show_clear(), kind, line, len > 0 &&
 	    format[len - 1] == ':' ? " " : "", len > 0 &&
 	    format[len - 1] == ':' ? strerror(error) : "");
 }
@@ -316,29 +346,58 @@ die(int status, const char *format, ...)
 	exit(status);
 }
 
-/* show_draw: run, iteration, a bar, elapsed and limit, cost so far. */
+/* show_one: run, iteration, a bar, elapsed and limit, cost so far. */
 static void
-show_draw(double elapsed)
+show_one(char *line, size_t size, double elapsed, int width)
 {
 	static const char hashes[] = "####################";
-	char line[NAME_SIZE + 128], left[32];
+	long s = (long)elapsed, limit = (long)job->limit;
+	int done = job->limit > 0 ? (int)(20 * elapsed / job->limit) : 0;
+	char left[32];
+
+	snprintf(left, sizeof left, "/%ld:%02ld", limit / 60, limit % 60);
+	snprintf(line, size, "%s [%-20.*s] %ld:%02ld%s $%.2f", job->what,
+	    done > 20 ? 20 : done, hashes, s / 60, s % 60, left, job->cost);
+	if (width <= (int)strlen(line))		/* narrow: without the bar */
+		snprintf(line, size, "%s %ld:%02ld%s $%.2f", job->what,
+		    s / 60, s % 60, left, job->cost);
+}
+
+/* show_all: the same for all jobs, in short; what is cut is not shown. */
+static void
+show_all(char *line, size_t size, double now)
+{
+	double cost = 0;
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < opt.jobs && n < size / 2; i++) {
+		cost += shared->jobs[i].cost;
+		if (shared->jobs[i].pid != 0)
+			n += (size_t)snprintf(line + n, size - n,
+			    "%.60s %ld:%02ld, ", shared->jobs[i].what,
+			    (long)(now - shared->jobs[i].start) / 60,
+			    (long)(now - shared->jobs[i].start) % 60);
+	}
+	snprintf(line + n, size - n, "$%.2f", cost);
+}
+
+/* show_draw: the status line, on terminals. */
+static void
+show_draw(double now)
+{
+	char line[4 * NAME_SIZE];
 	struct winsize window;
-	long s = (long)elapsed, limit = (long)show.limit;
-	int done, width = 80;
+	int width = 80;
 
 	if (!show.on)
 		return;
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
 		width = window.ws_col;
-	done = show.limit > 0 ? (int)(20 * elapsed / show.limit) : 0;
-	if (done > 20)
-		done = 20;
-	snprintf(left, sizeof left, "/%ld:%02ld", limit / 60, limit % 60);
-	snprintf(line, sizeof line, "%s [%-20.*s] %ld:%02ld%s $%.2f", show.what,
-	    done, hashes, s / 60, s % 60, left, show.cost);
-	if (width <= (int)strlen(line))		/* narrow: without the bar */
-		snprintf(line, sizeof line, "%s %ld:%02ld%s $%.2f", show.what,
-		    s / 60, s % 60, left, show.cost);
+	if (opt.jobs > 1)
+		show_all(line, sizeof line, now);
+	else
+		show_one(line, sizeof line, now - job->start, width);
 	fprintf(stderr, "\r%.*s\033[K", width - 1, line);
 	show.drawn = 1;
 }
@@ -722,6 +781,181 @@ files_remove(int at, const char *name)
 	unlinkat(at, name, AT_REMOVEDIR);
 }
 
+/* ---- locks: who is at work ---------------------------------------------- */
+
+/*
+ * A lock is a file of records of LOCK_SIZE bytes, each locked by fcntl in its
+ * first byte.  Record 0 is for all who are at work: a runner in place has it
+ * alone, those with --isolate share it; record N is that of run N.  The kernel
+ * gives a lock back when we die, but also when any descriptor of its file is
+ * closed: it is opened here only, once.
+ */
+enum { LOCK_SIZE = 256 };
+
+static struct lock {
+	int fd;				/* -1: it is not ours */
+	char path[PATH_MAX];
+} lock_repository = { -1, "" }, lock_results = { -1, "" };
+
+static char top[PATH_MAX];		/* of the work tree, where they work */
+static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
+
+/* lock_range: 0, or -1 with errno; a part of the file, size 0 for all of it. */
+static int
+lock_range(int fd, int command, short type, off_t start, off_t size)
+{
+	struct flock range;
+
+	memset(&range, 0, sizeof range);
+	range.l_type = type;
+	range.l_whence = SEEK_SET;
+	range.l_start = start;
+	range.l_len = size;
+	return fcntl(fd, command, &range);
+}
+
+/* lock_take: a record of an open lock, or exit 75 with who holds it. */
+static void
+lock_take(const struct lock *l, long record, short type)
+{
+	static const struct timespec moment = { 0, 50 * 1000 * 1000 };
+	char said[LOCK_SIZE] = "";
+	off_t at = (off_t)record * LOCK_SIZE;
+	struct utsname host;
+	int tries = 0;
+
+	while (lock_range(l->fd, F_SETLK, type, at, 1) != 0) {
+		if ((errno == EACCES || errno == EAGAIN) && tries++ < 3) {
+			nanosleep(&moment, NULL);	/* lock_drop is quick */
+			continue;
+		}
+		if (errno != EACCES && errno != EAGAIN)
+			die(1, "cannot lock %s:", l->path);
+		if (pread(l->fd, said, sizeof said - 1, at) < 0)
+			die(1, "cannot read %s:", l->path);
+		die(EXIT_LATER, "another runner is at work%s, %.*s: type it "
+		    "again later", record > 0 ? text(" on run %ld", record) :
+		    "", (int)strcspn(said, "\n"), said);
+	}
+	if (uname(&host) < 0)
+		die(1, "cannot describe the lock:");
+	memset(said, ' ', sizeof said);
+	snprintf(said, sizeof said - 1, "process %ld on %.60s at %.150s",
+	    (long)getpid(), host.nodename, top);
+	said[strlen(said)] = '\n';
+	said[LOCK_SIZE - 1] = '\n';
+	if (pwrite(l->fd, said, LOCK_SIZE, at) != LOCK_SIZE)
+		die(1, "cannot write %s:", l->path);
+}
+
+/*
+ * lock_drop: at every exit; a file that others have locked stays.  Ours is
+ * given back before it is tried, so that the last one removes it.  An agent
+ * may have put a copy in its place.
+ */
+static void
+lock_drop(void)
+{
+	struct lock *const ours[] = { &lock_results, &lock_repository };
+	int i, fd;
+
+	for (i = 0; i < 2 && !in_clone; i++) {
+		if (ours[i]->fd < 0)
+			continue;
+		close(ours[i]->fd);
+		ours[i]->fd = -1;
+		fd = open(ours[i]->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK |
+		    O_CLOEXEC);
+		if (fd >= 0 && lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0)
+			unlink(ours[i]->path);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* lock_open: and take its record 0, shared or alone. */
+static void
+lock_open(struct lock *l, const char *path)
+{
+	struct stat ours, there;
+
+	COPY(l->path, path);
+	do {				/* until it is not one just removed */
+		if (l->fd >= 0)
+			close(l->fd);
+		l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+		    O_CLOEXEC, 0666);
+		if (l->fd < 0 || fstat(l->fd, &ours) != 0)
+			die(1, "cannot open %s:", path);
+		lock_take(l, 0, opt.isolate ? F_RDLCK : F_WRLCK);
+	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
+}
+
+/*
+ * lock_write: around each change of what runners share, and it never lasts.
+ * Children of one runner have its descriptor, but locks of their own.
+ */
+static void
+lock_write(int on)
+{
+	static int depth;
+
+	if (on ? depth++ > 0 : --depth > 0)
+		return;
+	if (lock_results.fd >= 0 && lock_range(lock_results.fd, F_SETLKW,
+	    on ? F_WRLCK : F_UNLCK, LOCK_SIZE - 1, 1) != 0)
+		die(1, "cannot lock %s:", lock_results.path);
+}
+
+/*
+ * private_make: a directory of our own in $TMPDIR, for the index, clones and
+ * the TMPDIR of agents.  A file in it is locked as long as we live: it gets
+ * its name when it is.
+ */
+static void
+private_make(void)
+{
+	int fd;
+
+	COPY(private_dir, temporary());
+	if (mkdtemp(private_dir) == NULL)
+		die(1, "cannot make a directory %s:", private_dir);
+	fd = open(text("%s/new", private_dir), O_RDWR | O_CREAT | O_CLOEXEC,
+	    0600);
+	if (fd < 0 || lock_range(fd, F_SETLK, F_WRLCK, 0, 0) != 0 ||
+	    rename(text("%s/new", private_dir),
+	    text("%s/lock", private_dir)) != 0)
+		die(1, "cannot lock %s/lock:", private_dir);
+}
+
+/* private_sweep: those of runners that were killed are removed. */
+static void
+private_sweep(void)
+{
+	char *name = temporary(), *base = strrchr(name, '/') + 1;
+	struct dirent *d;
+	struct stat st;
+	DIR *dir;
+	int fd;
+
+	*strchr(base, 'X') = base[-1] = '\0';
+	if ((dir = opendir(name)) == NULL)
+		return;
+	while ((d = readdir(dir)) != NULL) {
+		if (!begins(d->d_name, base) || fstatat(dirfd(dir), d->d_name,
+		    &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode) ||
+		    st.st_uid != geteuid())
+			continue;
+		fd = openat(dirfd(dir), text("%s/lock", d->d_name),
+		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0)
+			files_remove(dirfd(dir), d->d_name);
+		if (fd >= 0)
+			close(fd);
+	}
+	closedir(dir);
+}
+
 /* ---- CSV: RFC 4180 with LF; a row is one write, or nothing ------------- */
 
 static void
@@ -800,6 +1034,7 @@ file_append(const char *name, const char *header, const char *const *fields)
 
 	if (row == NULL || fd < 0)
 		die(1, "cannot open %s:", name);
+	lock_write(1);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
 		die(1, "%s is not a file of its own any more", name);
 	if ((before = fd_size(fd)) == 0)
@@ -818,6 +1053,7 @@ file_append(const char *name, const char *header, const char *const *fields)
 		errno = error;
 		die(1, "cannot write %s:", name);
 	}
+	lock_write(0);
 	close(fd);
 	free(data);
 }
@@ -1248,7 +1484,6 @@ struct ended {
 static sigset_t signals;		/* written by signals_block */
 static int stop_signal;			/* the INT, TERM or HUP that came */
 static double stop_time;		/* and when */
-static char top[PATH_MAX];		/* of the work tree, where they work */
 static int plan_only;			/* print the commands, run none */
 
 static void
@@ -1286,6 +1521,8 @@ signals_block(void)
 	sigaction(SIGXFSZ, &action, NULL);
 #ifdef __linux__
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (in_clone)			/* no run outlives its runner */
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 #endif
 }
 
@@ -1372,7 +1609,7 @@ process_show(const struct process *p)
 	FILE *to = plan_only ? stdout : stderr;
 	const char *const *word = p->argv;
 
-	show_clear();
+	fputs(show_clear(), stderr);
 	if (strcmp(*word, "git") == 0 && top[0] != '\0') {
 		fputs("git -C ", to);
 		quote(to, top);
@@ -1419,16 +1656,16 @@ process_actions(const struct process *p, int in,
 #else
 	const int group = POSIX_SPAWN_SETPGROUP;
 #endif
-	sigset_t none, all;
+	sigset_t none, every;
 	int e;
 
 	sigemptyset(&none);
-	sigfillset(&all);
+	sigfillset(&every);
 	if ((e = posix_spawn_file_actions_adddup2(files, in, 0)) != 0 ||
 	    (e = posix_spawn_file_actions_adddup2(files, p->out, 1)) != 0 ||
 	    (e = posix_spawn_file_actions_adddup2(files, p->err, 2)) != 0 ||
 	    (e = posix_spawnattr_setsigmask(how, &none)) != 0 ||
-	    (e = posix_spawnattr_setsigdefault(how, &all)) != 0)
+	    (e = posix_spawnattr_setsigdefault(how, &every)) != 0)
 		return e;
 	return posix_spawnattr_setflags(how, (short)(group |
 	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
@@ -1510,6 +1747,7 @@ process_stat(pid_t pid, long *parent, unsigned long long *born)
 
 static unsigned long process_reaped;	/* orphans that came and went */
 static int process_elders;		/* look for those of the last life */
+static char process_mark[PATH_MAX];	/* the value of MARK in all of ours */
 
 /*
  * process_ours: is pid a live leftover?  Zombies of our own are reaped.  What
@@ -1523,9 +1761,12 @@ process_ours(pid_t pid, pid_t leader)
 	unsigned long long born = 0;
 	long parent = 0;
 	size_t size = 0;
-	int ours;
+	int ours, i;
 	FILE *in;
 
+	for (i = 0; i < opt.jobs; i++)
+		if (shared->jobs[i].pid == pid)
+			return 0;	/* a run, which ends by itself */
 	state = process_stat(pid, &parent, &born);
 	if (ours_born == 0)
 		process_stat(getpid(), &(long){ 0 }, &ours_born);
@@ -1543,7 +1784,7 @@ process_ours(pid_t pid, pid_t leader)
 	    pid != getppid())) && (in = fopen(path, "r")) != NULL) {
 		while (!ours && getdelim(&line, &size, '\0', in) > 0)
 			ours = begins(line, MARK "=") &&
-			    strcmp(line + sizeof MARK, top) == 0;
+			    strcmp(line + sizeof MARK, process_mark) == 0;
 		fclose(in);
 		free(line);
 	}
@@ -1602,6 +1843,16 @@ process_sweep(pid_t leader)
 	if (proc != NULL)
 		closedir(proc);
 	return proc == NULL ? -1 : count;
+}
+
+/* process_end_elders: what carries our mark and is older than we are. */
+static void
+process_end_elders(void)
+{
+	process_elders = 1;
+	if (process_sweep(0) > 0)
+		say("an agent of the last life was still at work: ended");
+	process_elders = 0;
 }
 
 struct watch {				/* what is known of a child's output */
@@ -1684,6 +1935,8 @@ process_wait(const struct process *p, pid_t pid, struct ended *e)
 
 	memset(&w, 0, sizeof w);
 	w.start = w.grown = w.out_grown = now = monotonic();
+	if (p->agent)
+		job->start = now;
 	for (e->why = BY_ITSELF; !process_over(pid); now = monotonic()) {
 		if (e->why == BY_ITSELF &&
 		    (e->why = process_verdict(p, &w, now)) != BY_ITSELF) {
@@ -1695,7 +1948,7 @@ process_wait(const struct process *p, pid_t pid, struct ended *e)
 			until = now + GRACE_S;
 		}
 		if (p->agent)
-			show_draw(now - w.start);
+			show_draw(now);
 		process_nap(p, &w, now, until);
 	}
 	alarm(0);
@@ -1732,6 +1985,41 @@ process_run(const struct process *p, struct ended *e)
 	return 0;
 }
 
+/*
+ * job_wait: until we may be in this state; 1: all stop meanwhile.  Nobody
+ * measures while an agent is at work, and one at a time; no agent begins while
+ * somebody wants to measure.
+ */
+static int
+job_wait(enum state state)
+{
+	struct timespec nap = { 0, 10 * 1000 * 1000 };
+	const struct job *other;
+	int free = 0;
+
+	if (plan_only)
+		return 0;
+	while (!free && !stopping() && shared->status == 0) {
+		lock_write(1);
+		for (free = 1, other = shared->jobs; other < shared->jobs +
+		    opt.jobs; other++)
+			if (other != job && other->pid != 0)
+				free &= other->state == IDLE ||
+				    (state == AGENT ? other->state == AGENT :
+				    other->state == MEASURE_NEXT);
+		job->state = free ? state : state == MEASURE ? MEASURE_NEXT :
+		    IDLE;
+		lock_write(0);
+		if (!free)
+			nanosleep(&nap, NULL);
+		if (nap.tv_nsec < 500 * 1000 * 1000)
+			nap.tv_nsec *= 2;
+	}
+	if (!free)
+		job->state = IDLE;
+	return !free;
+}
+
 /* ---- git: each command reads as the line a person would type ------------ */
 
 /*
@@ -1746,6 +2034,8 @@ static struct {				/* written by the checks at start */
 	mode_t top_mode, dir_mode;	/* of the work tree and of dir */
 	char output[PATH_MAX];
 	int output_inside;		/* the output is inside the work tree */
+	char project[PATH_MAX];		/* the user's git directory */
+	char branch[NAME_SIZE];		/* of the baseline in a clone */
 } repo;
 
 static struct words git_vars, agent_vars;	/* what its children see */
@@ -1757,7 +2047,7 @@ environment(void)
 {
 	static const char *const dropped[] = { "CLAUDECODE=",
 	    "CLAUDE_CODE_SESSION_ID=", "CLAUDE_CODE_ENTRYPOINT=",
-	    "CLAUDE_CODE_CHILD_SESSION=", "GIT_", NULL };
+	    "CLAUDE_CODE_CHILD_SESSION=", "GIT_", "OLDPWD=", NULL };
 	static const char *const kept[] = { "GIT_AUTHOR_NAME=",
 	    "GIT_AUTHOR_EMAIL=", "GIT_COMMITTER_NAME=", "GIT_COMMITTER_EMAIL=",
 	    NULL };
@@ -1775,6 +2065,22 @@ environment(void)
 			words_add(&w, words_copy(*e));
 	}
 	return w;
+}
+
+/* Who commits: author's name and address, then the committer's. */
+static char identity[4][NAME_SIZE];
+
+static void
+identity_use(void)
+{
+	static const char *const names[] = { "GIT_AUTHOR_NAME",
+	    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL" };
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		words_set(&git_vars, names[i], identity[i]);
+		words_set(&agent_vars, names[i], identity[i]);
+	}
 }
 
 /* git_config: settings that win over every file, as git(1) documents them. */
@@ -1826,6 +2132,18 @@ environments(void)
 			words_set(&agent_vars, unless_set[i], "1");
 }
 
+/* git_outputs: files of our own, that no other process has. */
+static void
+git_outputs(void)
+{
+	if (git_out >= 0) {
+		close(git_out);
+		close(git_err);
+	}
+	git_out = fd_scratch();
+	git_err = fd_scratch();
+}
+
 /* program_run: a command of ours, its output in git_out and git_err. */
 static int
 program_run(const char *path, const char *const *argv,
@@ -1859,7 +2177,12 @@ static void
 git_fail(const char *const *argv, int status)
 {
 	const char *line = *argv;
+	struct statvfs disk;
 
+	if (private_dir[0] != '\0' && statvfs(private_dir, &disk) == 0 &&
+	    disk.f_bavail == 0)
+		die(1, "no space left under %s for git: set TMPDIR",
+		    private_dir);
 	while (*++argv != NULL)
 		line = text("%s %.200s", line, *argv);
 	die(1, "%.500s: exit status %d: %s", line, status, fd_line(git_err));
@@ -1953,7 +2276,6 @@ static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
 static char tree_start[NAME_SIZE];	/* the commit that it began with */
 static int tree_touched;		/* the user's branch was left */
 static int tree_inherited;		/* from a runner that was killed */
-static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
 
 static struct kept {			/* a file that nobody may change */
 	int at;				/* output_fd: of the results */
@@ -1961,6 +2283,7 @@ static struct kept {			/* a file that nobody may change */
 	char *content;			/* as it was; NULL: absent */
 	size_t size;
 	mode_t mode;
+	int grows;			/* other runs append to it */
 } *kept;
 static size_t kept_n;
 
@@ -1987,11 +2310,11 @@ tree_ref(void)
 static const char *
 tree_file(const char *name)
 {
-	int shared = strcmp(name, "config") == 0 || begins(name, "config.l") ||
+	int common = strcmp(name, "config") == 0 || begins(name, "config.l") ||
 	    begins(name, "info/") || begins(name, "packed-") ||
 	    begins(name, "refs") || begins(name, "logs/refs");
 
-	return text("%s/%s", shared ? repo.common : repo.dir, name);
+	return text("%s/%s", common ? repo.common : repo.dir, name);
 }
 
 /* tree_index: our own index. */
@@ -2175,6 +2498,7 @@ kept_set(struct kept *k, int at, const char *name)
 	struct stat st;
 
 	k->at = at;
+	k->grows = 0;
 	k->name = words_copy(name);
 	k->content = file_text(at, name, &k->size);
 	if (k->content == NULL && errno == EACCES)
@@ -2196,6 +2520,14 @@ kept_free(struct kept *k)
 	free(k->content);
 	k->name = NULL;
 	k->content = NULL;
+}
+
+/* kept_ours: is PREFIX--name not of another run, which may be at work? */
+static int
+kept_ours(const char *name)
+{
+	return !in_clone || job->run == 0 || !begins(name, "run-") ||
+	    begins(name, text("run-%d-", job->run));
 }
 
 /* kept_note: the repository's settings, and the results as CSV. */
@@ -2223,8 +2555,11 @@ kept_note(void)
 	while (dir != NULL && (d = readdir(dir)) != NULL)
 		if (begins(d->d_name, base) &&
 		    (end = strrchr(d->d_name, '.')) != NULL &&
-		    strcmp(end, ".csv") == 0)
+		    strcmp(end, ".csv") == 0 && kept_ours(d->d_name +
+		    strlen(base))) {
 			kept_add(output_fd, text("%s/%s", folder, d->d_name));
+			kept[kept_n - 1].grows = in_clone;
+		}
 	if (dir != NULL)
 		closedir(dir);
 }
@@ -2250,7 +2585,8 @@ kept_same(const struct kept *k)
 	struct stat st;
 	char *now = file_text(k->at, k->name, &size);
 	int same = now == NULL || k->content == NULL ? now == k->content :
-	    size == k->size && memcmp(now, k->content, size) == 0 &&
+	    (size == k->size || (k->grows && size > k->size)) &&
+	    memcmp(now, k->content, k->size) == 0 &&
 	    fstatat(k->at, k->name, &st, 0) == 0 &&
 	    (st.st_mode & 07777) == k->mode;
 
@@ -2317,7 +2653,8 @@ kept_mend(void)
 	if (lstat(repo.output, &there) != 0 || ours.st_ino != there.st_ino ||
 	    ours.st_dev != there.st_dev) {
 		warn("%s was removed: made anew, but for logs", repo.output);
-		files_remove(AT_FDCWD, repo.output);
+		if (!in_clone)		/* another run has, maybe */
+			files_remove(AT_FDCWD, repo.output);
 	}
 	output_make();
 	while (kept_n > 0) {
@@ -2543,7 +2880,9 @@ tree_restore(const char *branch, const char *commit)
 		tree_checkout(branch, commit);
 		if (plan_only)
 			return;
-		git("ls-files", "-z", "--others", "--exclude-standard");
+		/* In a clone nothing is the user's, ignored files included. */
+		git("ls-files", "-z", "--others", in_clone ? "--directory" :
+		    "--exclude-standard");
 		left = tree_clear();
 		for (i = 0; i < tree_empty.n; i++)
 			mkdir(tree_empty.v[i], 0777);
@@ -2701,7 +3040,8 @@ tree_known(void)
 	if (plan_only)
 		return;
 	kept_note();
-	note_write();
+	if (!in_clone)
+		note_write();
 	tree_share();
 }
 
@@ -2805,19 +3145,41 @@ tree_add(void)
 	return tree_add_raw();
 }
 
-/* index_drop: the index has these as the start has them, or not at all. */
+/* index_paths: a command with many paths, whose words they then are. */
 static void
-index_drop(struct words *paths)
+index_paths(const char *const *command, struct words *paths)
 {
 	size_t i, n;
 
 	for (i = 0; i < paths->n; i += n) {	/* exec has a limit */
 		n = paths->n - i < 500 ? paths->n - i : 500;
-		if (git_with(ARGV("reset", "-q", tree_start, "--"),
-		    paths->v + i, n) != 0)
-			git_fail(ARGV("reset", tree_start), 1);
+		if (git_with(command, paths->v + i, n) != 0)
+			git_fail(command, 1);
 	}
 	words_free(paths);
+}
+
+/* tree_add_forced: what is ignored, but was committed by claude in parent. */
+static void
+tree_add_forced(const char *parent)
+{
+	struct words paths = { NULL, 0 };
+	struct stat st;
+	char *path = NULL;
+	size_t size = 0;
+	FILE *in;
+
+	git("diff-index", "--cached", "-z", "--name-only", "--no-renames",
+	    "--diff-filter=D", parent, "--");
+	in = fd_stream(git_out, 0);
+	while (getdelim(&path, &size, '\0', in) > 0)
+		if (tree_is_users(path) == NULL && lstat(path, &st) == 0 &&
+		    (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)))
+			words_add(&paths, words_copy(text(":(top,literal)%s",
+			    path)));
+	fclose(in);
+	free(path);
+	index_paths(ARGV("add", "-f", "--"), &paths);
 }
 
 struct changes {
@@ -2860,7 +3222,7 @@ changes_listed(void)
 	}
 	fclose(in);
 	free(line);
-	index_drop(&drop);
+	index_paths(ARGV("reset", "-q", tree_start, "--"), &drop);
 	return c;
 }
 
@@ -2907,9 +3269,9 @@ tree_commit(const char *message, int needed, const char *attempt,
 	int partial;
 
 	COPY(parent, tree_head(attempt));
-	if (strcmp(parent, tree_start) != 0)	/* what is ignored, too */
-		git("read-tree", "-i", "-m", tree_start, parent);
 	partial = tree_add();
+	if (strcmp(parent, tree_start) != 0)
+		tree_add_forced(parent);
 	*changes = tree_changes();
 	if (!needed && changes->files == 0 && strcmp(parent, tree_start) == 0)
 		return "";
@@ -2998,6 +3360,16 @@ scratch_reset(void)
 	files_remove(AT_FDCWD, text("%s/tmp", private_dir));
 	if (mkdir(text("%s/tmp", private_dir), 0700) != 0)
 		die(1, "cannot make the directory %s/tmp:", private_dir);
+}
+
+/* private_use: for the index, and for the TMPDIR of agents. */
+static void
+private_use(void)
+{
+	scratch_reset();
+	words_set(&agent_vars, "TMPDIR", text("%s/tmp", private_dir));
+	words_set(&agent_vars, "PWD", top);
+	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
 }
 
 /* result_name: a file of one point of the experiment. */
@@ -3205,6 +3577,7 @@ claude_call(struct attempt *a)
 		die(process_no(), "cannot execute %s:", repo.claude);
 	free(prompt);
 	scratch_reset();
+	job->state = IDLE;
 	if (plan_only)
 		return;
 	transcript_read(transcript_fd);
@@ -3463,11 +3836,13 @@ benchmark_point(int run, int iteration, const char *commit)
 
 	if (opt.benchmarks.n == 0)
 		return 0;
+	if (job_wait(MEASURE) != 0)
+		return 1;
 	benchmark_protect();
 	tree_known();
-	COPY(show.what, text("run %d/%ld iteration %d/%ld benchmark", run,
+	COPY(job->what, text("run %d/%ld iteration %d/%ld benchmark", run,
 	    opt.runs, iteration, opt.iterations));
-	show.limit = opt.benchmark_timeout;
+	job->limit = opt.benchmark_timeout;
 	if (opt.build != NULL) {
 		log = result_log(run, iteration, "build.log", LOG);
 		built = benchmark_run(opt.build, log, &seconds);
@@ -3478,6 +3853,7 @@ benchmark_point(int run, int iteration, const char *commit)
 		stopped = !benchmark_there(run, iteration,
 		    opt.benchmarks.v[i]) && benchmark_one(run, iteration,
 		    opt.benchmarks.v[i], built == 0);
+	job->state = IDLE;
 	benchmark_undo(commit);
 	if (!stopped && !plan_only)
 		say("run %d/%ld iteration %d/%ld: benchmarks are done", run,
@@ -3580,8 +3956,8 @@ settings_options(FILE *to)
 		else if (s->kind == COMMAND)
 			setting(to, s->name, opt.build == NULL ? "" :
 			    opt.build);
-		else if (s->at == &opt.every_iteration)
-			setting(to, s->name, whole(opt.every_iteration));
+		else if (s->kind == DEFINES)
+			setting(to, s->name, whole(*(int *)s->at));
 		else if (s->kind == BENCHMARK || s->kind == PATHS)
 			for (i = 0; i < list->n; i++)
 				setting(to, s->name, list->v[i]);
@@ -3642,82 +4018,120 @@ settings_matter(const char *key)
 	    "claude_version", "runs", NULL };
 	const char *const *k = may_differ;
 
+	if (opt.benchmark_only && strcmp(key, "isolate") == 0)
+		return 0;
 	while (*k != NULL && strcmp(*k, key) != 0)
 		k++;
 	return *k == NULL;
 }
 
-struct csv {				/* a CSV file that is read */
-	FILE *in;
-	char *record, *field[2];
-	size_t size;
-};
-
+/* settings_yardstick: may --benchmark-only bring it along? */
 static int
-csv_pair(struct csv *c)
+settings_yardstick(const char *key)
 {
-	c->field[0] = c->field[1] = NULL;
-	return csv_read(c->in, &c->record, &c->size, c->field, 2) == 2;
+	static const char *const keys[] = { "build", "benchmark",
+	    "benchmark_timeout", "samples", "every_iteration", NULL };
+	const char *const *k = keys;
+
+	while (*k != NULL && strcmp(*k, key) != 0)
+		k++;
+	return *k != NULL;
 }
 
-static char *settings_grown;		/* experiment.csv with more runs */
+/* settings_read: key and value in turn; all are the list's own. */
+static struct words
+settings_read(char *data, size_t size)
+{
+	struct words w = { NULL, 0 };
+	char *record = NULL, *field[2];
+	size_t room = 0;
+	FILE *in = fmemopen(data, size > 0 ? size : 1, "r");
+
+	if (in == NULL)
+		die(1, "cannot read %s:", experiment_file("experiment"));
+	while (csv_read(in, &record, &room, field, 2) == 2) {
+		words_add(&w, words_copy(field[0]));
+		words_add(&w, words_copy(field[1]));
+	}
+	fclose(in);
+	free(record);
+	free(data);
+	return w;
+}
+
+/* setting_agrees: theirs and ours, a key and a value each, or we die. */
+static const char *
+setting_agrees(const char *const *theirs, const char *const *ours)
+{
+	const char *key = theirs[0];
+
+	if (strcmp(ours[0], key) != 0 ||
+	    (settings_matter(key) && strcmp(theirs[1], ours[1]) != 0))
+		die(EXIT_USAGE, "prefix %s was started with%s %s=%.200s: choose"
+		    " another prefix", opt.prefix, *key == '\0' ? "out" : "",
+		    *key == '\0' ? ours[0] : key,
+		    *key == '\0' ? ours[1] : theirs[1]);
+	if (strcmp(key, "baseline_commit") == 0)
+		COPY(repo.base, theirs[1]);
+	if (strcmp(key, "runs") != 0)
+		return theirs[1];
+	if (opt.runs < strtol(theirs[1], NULL, 10))
+		die(EXIT_USAGE, "prefix %s was started with runs=%s: they may "
+		    "only grow", opt.prefix, theirs[1]);
+	return ours[1];
+}
+
+static char *settings_grown;		/* experiment.csv as it is to be */
 
 /*
  * settings_agree: this is the experiment that experiment.csv describes, or we
- * die; runs may grow.  Takes the baseline's commit from there.
+ * die; runs may grow, and --benchmark-only may bring the benchmarks.  Takes
+ * the baseline's commit from there.
  */
 static void
 settings_agree(void)
 {
+	static const char *const none[] = { "", "" };
+	const char *const *their, *const *our;
 	const char *name = experiment_file("experiment");
-	char *ours = NULL, *theirs;
-	struct csv a = { NULL, NULL, { NULL }, 0 }, b = a;
-	size_t size, was, n;
-	int more;
-	FILE *to = open_memstream(&ours, &size), *keep;
+	char *data = NULL, *was = NULL;
+	struct words ours, theirs;
+	size_t size, i, j;
+	FILE *to = open_memstream(&data, &size);
+	int later = opt.benchmark_only;
 
-	theirs = file_text(output_fd, name, &was);
 	if (to == NULL)
 		die(1, "cannot describe the experiment:");
-	if (theirs == NULL || !begins(theirs, "key,value\n"))
-		die(EXIT_USAGE, "%s exists, but describes no experiment: move "
-		    "it away, or choose another prefix", name);
 	settings_write(to, "");
 	fclose(to);
-	a.in = fmemopen(theirs, was > 0 ? was : 1, "r");
-	b.in = fmemopen(ours, size, "r");
-	if (a.in == NULL || b.in == NULL ||
-	    (keep = open_memstream(&settings_grown, &n)) == NULL)
-		die(1, "cannot read %s:", name);
-	while ((more = csv_pair(&a)) | csv_pair(&b)) {
-		if (!more || b.field[1] == NULL ||
-		    strcmp(a.field[0], b.field[0]) != 0 ||
-		    (settings_matter(a.field[0]) &&
-		    strcmp(a.field[1], b.field[1]) != 0))
-			die(EXIT_USAGE, "prefix %s was started with%s "
-			    "%s=%.200s: choose another prefix", opt.prefix,
-			    more ? "" : "out", more ? a.field[0] : b.field[0],
-			    more ? a.field[1] : b.field[1]);
-		if (strcmp(a.field[0], "baseline_commit") == 0)
-			COPY(repo.base, a.field[1]);
-		if (strcmp(a.field[0], "runs") == 0 &&
-		    strcmp(a.field[1], b.field[1]) != 0) {
-			if (opt.runs < strtol(a.field[1], NULL, 10))
-				die(EXIT_USAGE, "prefix %s was started with "
-				    "runs=%s: they may only grow", opt.prefix,
-				    a.field[1]);
-			a.field[1] = b.field[1];
+	ours = settings_read(data, size);
+	was = file_text(output_fd, name, &size);
+	if (was == NULL || !begins(was, "key,value\n"))
+		die(EXIT_USAGE, "%s exists, but describes no experiment: move "
+		    "it away, or choose another prefix", name);
+	theirs = settings_read(was, size);
+	for (i = 0; i < theirs.n; i += 2)
+		later &= strcmp(theirs.v[i], "benchmark") != 0;
+	if ((to = open_memstream(&settings_grown, &size)) == NULL)
+		die(1, "cannot describe the experiment:");
+	for (i = j = 0; i < theirs.n || j < ours.n;) {
+		their = i < theirs.n ? theirs.v + i : none;
+		our = j < ours.n ? ours.v + j : none;
+		if (later && settings_yardstick(their[0])) {
+			i += 2;
+			continue;
 		}
-		csv_line(keep, (const char *const[]){ a.field[0], a.field[1],
-		    NULL });
+		j += 2;
+		if (later && settings_yardstick(our[0])) {
+			setting(to, our[0], our[1]);
+			continue;
+		}
+		setting(to, their[0], setting_agrees(their, our));
+		i += 2;
 	}
-	fclose(keep);
-	fclose(a.in);
-	fclose(b.in);
-	free(a.record);
-	free(b.record);
-	free(ours);
-	free(theirs);
+	fclose(to);
+	words_free(&ours);
+	words_free(&theirs);
 }
 
 static int
@@ -3865,8 +4279,12 @@ run_wants(const struct run *r, int m)
 {
 	int last = m == r->next - 1;
 
-	return (last && !run_over(r)) || ((last || m == 0 ||
-	    opt.every_iteration) && !benchmarks_there(r->id, m));
+	if (last && !run_over(r) && !opt.benchmark_only)
+		return 1;
+	if (opt.benchmark_only && r->at == 0)
+		return 0;		/* it has not begun */
+	return (last || m == 0 || opt.every_iteration) &&
+	    !benchmarks_there(r->id, m);
 }
 
 /* run_measured: is it over, and all of it measured? */
@@ -3900,11 +4318,11 @@ ledger_table(void)
 	size_t i;
 
 	ledger_read();
-	for (run = 1; run <= opt.runs; run++)
+	for (run = (int)opt.first; run <= opt.last; run++)
 		for (o = 0; o < OUTCOMES; o++)
 			shown[o] |= runs[run].outcomes[o] > 0;
-	for (run = 0; run <= opt.runs; run++) {		/* 0: the heading */
-		printf(run == 0 ? "run" : "%3d", run);
+	for (run = 0; run <= opt.last; run += run == 0 ? (int)opt.first : 1) {
+		printf(run == 0 ? "run" : "%3d", run);	/* 0: the heading */
 		for (o = 0; o < OUTCOMES; o++)
 			if (shown[o])
 				printf("  %*s", (int)strlen(outcome_names[o]),
@@ -3922,7 +4340,7 @@ ledger_table(void)
 		putchar('\n');
 	}
 	printf("\nThe branches, and what they changed in all:\n");
-	for (run = 1; run <= opt.runs; run++) {
+	for (run = (int)opt.first; run <= opt.last; run++) {
 		if (runs[run].at == 0)
 			continue;
 		printf("  git -C ");
@@ -3934,21 +4352,121 @@ ledger_table(void)
 	}
 }
 
+/* ---- isolation: a run in a clone of its own ------------------------------ */
+
+/* clone_mark: what tells the processes of a run from those of the others, but
+ * not an agent where the user's repository is. */
+static const char *
+clone_mark(int run)
+{
+	struct stat st;
+
+	if (stat(repo.project, &st) != 0)
+		die(1, "cannot look at %s:", repo.project);
+	return text("%s--run-%d--%llu", opt.prefix, run,
+	    (unsigned long long)st.st_ino);
+}
+
+/* clone_file: the same as in the user's git directory. */
+static void
+clone_file(const char *name)
+{
+	size_t size;
+	char *content = file_text(AT_FDCWD, text("%s/%s", repo.project, name),
+	    &size);
+
+	if (content != NULL)
+		kept_put(AT_FDCWD, tree_file(name), content, size, 0644);
+	free(content);
+}
+
+/* clone_enter: an empty directory, in which we are from now on. */
+static void
+clone_enter(int run)
+{
+	struct stat st;
+
+	git_outputs();
+	words_free(&git_vars);
+	words_free(&agent_vars);
+	environments();
+	identity_use();
+	COPY(private_dir, text("%s/run-%d", private_dir, run));
+	COPY(top, text("%s/clone/%s", private_dir, strrchr(top, '/') + 1));
+	if (mkdir(private_dir, 0700) != 0 ||
+	    mkdir(text("%s/clone", private_dir), 0700) != 0 ||
+	    mkdir(top, 0777) != 0 || chdir(top) != 0 || stat(top, &st) != 0)
+		die(1, "cannot make a directory %s:", top);
+	repo.top_mode = repo.dir_mode = st.st_mode & 07777;
+	COPY(repo.dir, text("%s/.git", top));
+	COPY(repo.common, repo.dir);
+}
+
+/* clone_init: the baseline and the branches of a run, 0 for all, there. */
+static void
+clone_init(int run)
+{
+	const char *branches = text("refs/heads/%s-run-%s*", opt.prefix,
+	    run > 0 ? text("%d-iteration-", run) : "");
+
+	if (!plan_only)
+		clone_enter(run);
+	git("init", "-q", "--template=", strlen(repo.base) > 40 ?
+	    "--object-format=sha256" : "--object-format=sha1", "-b",
+	    repo.branch);
+	words_set(&git_vars, "GIT_DIR", repo.dir);
+	words_set(&git_vars, "GIT_WORK_TREE", top);
+	git("-c", "core.logAllRefUpdates=false", "fetch", "-q", "--no-tags",
+	    "--no-write-fetch-head", "--update-head-ok", repo.project,
+	    text("+" REFS "%s/baseline:refs/heads/%s", opt.prefix, repo.branch),
+	    text("+%s:%s", branches, branches));
+}
+
+/*
+ * clone_make: with the baseline's history and the branches that the run has
+ * so far; no other branch, no tag, no remote, no reflog.
+ */
+static void
+clone_make(int run)
+{
+	clone_init(run);
+	mkdir(tree_file("info/"), 0777);
+	clone_file("info/exclude");
+	clone_file("info/attributes");
+	COPY(process_mark, clone_mark(run));
+	words_set(&agent_vars, MARK, process_mark);
+	private_use();
+	words_free(&tree_users);
+	words_free(&tree_empty);
+	refs_read(&refs);
+	process_end_elders();
+}
+
+/* clone_fetch: what the run has come to is in the user's repository, too. */
+static void
+clone_fetch(int run)
+{
+	git("--git-dir", repo.project, "fetch", "-q", "--no-tags",
+	    "--no-write-fetch-head", repo.dir,
+	    text("+%s:%s", tree_ref(), tree_ref()),
+	    text("+" REFS "%s/run-%d/*:" REFS "%s/run-%d/*", opt.prefix, run,
+	    opt.prefix, run));
+}
+
 /* ---- iteration and run: the loop of the header comment ------------------ */
 
 enum next { NEXT_ITERATION, ATTEMPT_AGAIN, WAIT, END_OF_RUN, STOP };
 
-static int stop_status;			/* written by stop, read by main */
-static char stop_reason[512];		/* "": all is done, or a signal */
-static int failures;			/* so many in a row, over all runs */
 static int resumed;			/* this is not the first start */
 static struct attempt *unfinished;	/* the attempt that is at work */
 
 static enum next
 stop(int status, const char *why)
 {
-	stop_status = status;
-	COPY(stop_reason, why);
+	if (shared->status == 0) {
+		COPY(shared->reason, why);
+		shared->status = status;
+	}
 	return STOP;
 }
 
@@ -3984,10 +4502,11 @@ limit_wait(void)
 		return stop(EXIT_LATER, text("rate limit%s, which is too long "
 		    "to wait", limit_reset()));
 	say("waiting for %s%s", duration(wait), limit_reset());
-	COPY(show.what, text("%.200s waits", show.what));
-	show.limit = wait;
+	COPY(job->what, text("%.200s waits", job->what));
+	job->limit = wait;
+	job->start = start;
 	for (; now - start < wait && !stopping(); now = monotonic()) {
-		show_draw(now - start);
+		show_draw(now);
 		alarm(show.on ? TICK_TERMINAL_S : TICK_S);
 		signal_take();
 	}
@@ -4026,7 +4545,7 @@ attempt_next(struct run *r, const struct attempt *a)
 	case SUCCESS:
 	case CAPPED:
 	case OUT_OF_TIME:
-		failures = 0;
+		shared->failures = 0;
 		COPY(r->commit, a->commit);
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
@@ -4044,8 +4563,9 @@ attempt_next(struct run *r, const struct attempt *a)
 		tree_put_back(a->ref, a->commit);
 		if (a->fault[0] != '\0')
 			return stop(1, a->fault);
-		return ++failures < FAILURES ? NEXT_ITERATION :
-		    stop(EXIT_FAILURES, text("%d failures in a row", failures));
+		return ++shared->failures < FAILURES ? NEXT_ITERATION :
+		    stop(EXIT_FAILURES, text("%d failures in a row",
+		    shared->failures));
 	default:
 		tree_put_back(a->ref, a->commit);
 		return stop(128 + stop_signal, "");
@@ -4060,7 +4580,7 @@ attempt_say(const struct attempt *a)
 	const char *said = a->outcome == SUCCESS ? "" :
 	    r->type[0] != '\0' ? r->text : a->said;
 
-	show.cost += strtod(r->cost, NULL);
+	job->cost += strtod(r->cost, NULL);
 	(a->outcome <= OUT_OF_TIME ? say : warn)("run %d/%ld iteration %d/%ld"
 	    "%s: %s in %s, %ld file%s +%ld -%ld%s%s%s%.*s", a->run, opt.runs,
 	    a->iteration, opt.iterations,
@@ -4100,13 +4620,15 @@ attempt(struct run *r, int iteration, int number)
 	attempt_name(&a);
 	a.outcome = INTERRUPTED;
 	a.last = left <= opt.iteration_timeout;
-	a.limit = show.limit = a.last ? left : opt.iteration_timeout;
+	a.limit = job->limit = a.last ? left : opt.iteration_timeout;
 	unfinished = &a;
 	tree_known();
 	claude_call(&a);
 	attempt_commit(&a);
 	protected_look(&a);
 	next = attempt_next(r, &a);
+	if (in_clone)
+		clone_fetch(r->id);
 	unfinished = NULL;
 	finished = next == NEXT_ITERATION || next == END_OF_RUN;
 	ledger_row(&a, finished ? a.ended.seconds : 0);
@@ -4169,9 +4691,9 @@ iteration(struct run *r, int m)
 	COPY(tree_start, r->commit);
 	r->timeouts = 0;
 	for (tree_begin(); next == ATTEMPT_AGAIN; k++) {
-		if (stopping())
+		if (job_wait(AGENT) != 0)
 			return stop(128 + stop_signal, "");
-		COPY(show.what, text("run %d/%ld iteration %d/%ld", r->id,
+		COPY(job->what, text("run %d/%ld iteration %d/%ld", r->id,
 		    opt.runs, m, opt.iterations));
 		if ((next = attempt(r, m, k)) == WAIT)
 			next = limit_wait();
@@ -4196,7 +4718,8 @@ run_point(const struct run *r, int m)
 	tree_branch[0] = '\0';
 	if (m > 0) {
 		branch_name(r->id, m);
-		COPY(commit, git_said("rev-parse", "--verify", tree_ref()));
+		COPY(commit, plan_only ? tree_branch :
+		    git_said("rev-parse", "--verify", tree_ref()));
 	}
 	tree_restore(tree_branch, commit);
 	return benchmark_point(r->id, m, commit);
@@ -4241,6 +4764,8 @@ experiment_leave(void)
 		tree_put_back(a->ref, a->commit);
 	}
 	tree_home();
+	if (a != NULL && in_clone)
+		clone_fetch(a->run);
 	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
 		ledger_row(a, 0);
 	if (private_dir[0] != '\0')
@@ -4251,109 +4776,11 @@ experiment_leave(void)
 
 /* ---- the same command again: one runner at a time, and what is missing -- */
 
-static struct lock {			/* a file that one runner holds */
-	int fd;
-	char path[PATH_MAX], said[PATH_MAX];
-} locks[2];
-static int locks_n;
-
-/* lock_drop: at every exit; what another runner has is not removed. */
-static void
-lock_drop(void)
+/* results_lock: the prefix in this output directory is ours. */
+static const char *
+results_lock(void)
 {
-	struct lock *l;
-	size_t size;
-	char *now;
-
-	while (locks_n > 0) {
-		l = &locks[--locks_n];
-		now = file_text(AT_FDCWD, l->path, &size);
-		if (now != NULL && strcmp(now, l->said) == 0)
-			unlink(l->path);
-		free(now);
-	}
-}
-
-/* lock_tell: who holds it, and what of his is in $TMPDIR. */
-static void
-lock_tell(struct lock *l)
-{
-	struct utsname host;
-
-	if (uname(&host) < 0)
-		die(1, "cannot describe the lock:");
-	COPY(l->said, text("process %ld on %s at %s\n%s\n", (long)getpid(),
-	    host.nodename, top, private_dir));
-	if (ftruncate(l->fd, 0) != 0 || lseek(l->fd, 0, SEEK_SET) != 0 ||
-	    fd_write(l->fd, l->said, strlen(l->said)) != 0)
-		die(1, "cannot write %s:", l->path);
-}
-
-/* lock_inherit: the directory of a runner that was killed is removed. */
-static void
-lock_inherit(const char *said)
-{
-	const char *dir = strchr(said, '\n'), *name;
-	struct stat st;
-
-	if (dir == NULL)
-		return;
-	dir = text("%.*s", (int)strcspn(dir + 1, "\n"), dir + 1);
-	name = strrchr(dir, '/');
-	if (name != NULL && begins(name, "/cc-run-experiments.") &&
-	    lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
-	    st.st_uid == geteuid())
-		files_remove(AT_FDCWD, dir);
-}
-
-/*
- * lock_take: hold path until exit, or exit 75 with who holds it.  The kernel
- * gives it back when we die, but also when any descriptor of it is closed:
- * it is opened here only.
- */
-static void
-lock_take(const char *path)
-{
-	struct lock *l = &locks[locks_n];
-	struct stat ours, there;
-	struct flock whole;
-	char *said = NULL;
-	ssize_t size = 0;
-	int taken;
-
-	memset(&whole, 0, sizeof whole);
-	whole.l_type = F_WRLCK;
-	whole.l_whence = SEEK_SET;
-	COPY(l->path, path);
-	do {				/* until it is not one just removed */
-		l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-		    O_CLOEXEC, 0666);
-		if (l->fd < 0 || fstat(l->fd, &ours) != 0)
-			die(1, "cannot open %s:", path);
-		taken = fcntl(l->fd, F_SETLK, &whole) == 0;
-		if (!taken && errno != EACCES && errno != EAGAIN)
-			die(1, "cannot lock %s:", path);
-		said = resize(said, (size_t)ours.st_size + 1);
-		if ((size = pread(l->fd, said, (size_t)ours.st_size, 0)) < 0)
-			die(1, "cannot read %s:", path);
-		said[size] = '\0';
-		if (!taken)
-			die(EXIT_LATER, "another runner is at work, %.*s: type "
-			    "it again later", (int)strcspn(said, "\n"), said);
-	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
-	if (locks_n++ == 0) {
-		atexit(lock_drop);
-		lock_inherit(said);
-	}
-	free(said);
-	lock_tell(l);
-}
-
-/* lock_results: the prefix is ours, too, in this output directory. */
-static void
-lock_results(void)
-{
-	lock_take(text("%s/%s--lock", repo.output, opt.prefix));
+	return text("%s/%s--lock", repo.output, opt.prefix);
 }
 
 /* experiment_known: was it started before? */
@@ -4445,7 +4872,8 @@ resume_branches(void)
 	    text("refs/heads/%s-run-*/**", opt.prefix));
 	git_listed(&list);
 	for (i = 0; i < list.n; i++) {
-		if (!branch_parse(list.v[i], &run, &m))
+		if (!branch_parse(list.v[i], &run, &m) ||
+		    (run <= opt.runs && (run < opt.first || run > opt.last)))
 			continue;	/* of prefix-run-2, say */
 		if (run < 1 || run > opt.runs || m < 1 || m > runs[run].next ||
 		    strcmp(list.v[i], text("refs/heads/%s-run-%d-iteration-%d",
@@ -4477,7 +4905,7 @@ resume_diffstats(void)
 		words_add(&there, words_copy(text("%s,%s", field[1],
 		    field[2])));
 	words_sort(&there);
-	for (id = 1; id <= opt.runs; id++)
+	for (id = (int)opt.first; id <= opt.last; id++)
 		for (m = 1; m < runs[id].next; m++)
 			if (words_find(&there, text("%d,%d", id, m)) == NULL) {
 				memset(&a, 0, sizeof a);
@@ -4496,19 +4924,6 @@ resume_diffstats(void)
 	words_free(&there);
 	free(record);
 	free(data);
-}
-
-/* private_make: our own directory, for the index and for TMPDIR. */
-static void
-private_make(void)
-{
-	COPY(private_dir, temporary());
-	if (mkdtemp(private_dir) == NULL)
-		die(1, "cannot make a directory %s:", private_dir);
-	lock_tell(&locks[0]);
-	scratch_reset();
-	words_set(&agent_vars, "TMPDIR", text("%s/tmp", private_dir));
-	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
 }
 
 /* resume_home: has the user gone home himself?  He is on a branch of his. */
@@ -4596,6 +5011,9 @@ resume_tree(const struct words *facts, const struct words *files)
 	struct words now = { NULL, 0 };
 	size_t i;
 
+	if (facts->n == 0)
+		return;
+
 	COPY(repo.home, strcmp(facts->v[1], "HEAD") == 0 ? "" : facts->v[1]);
 	COPY(repo.home_commit, facts->v[2]);
 	tree_inherited = 1;
@@ -4616,57 +5034,51 @@ resume_tree(const struct words *facts, const struct words *files)
 	if (repo.home[0] != '\0' && git_commit(repo.home))
 		COPY(repo.home_commit, fd_line(git_out));
 	private_make();
+	private_use();
 	resume_keep(facts->v[3]);
 	tree_touched = 1;		/* not sooner: it dies, nothing is lost */
 	experiment_leave();
 }
 
-/* resume: what the last life left undone is done; 0: nothing is missing. */
+/* resume_results: as the ledger and the branches have them; are any missing? */
 static int
-resume(const struct words *facts, const struct words *files)
+resume_results(void)
 {
 	int id, missing = 0;
 
-	output_make();
-	lock_results();
-	settings_agree();
 	file_mend(experiment_file("iterations"), ledger_header);
 	file_mend(experiment_file("diffstats"), diffstats_header);
 	ledger_read();
 	resume_branches();
 	resume_diffstats();
-	for (id = 1; id <= opt.runs; id++)
+	for (id = (int)opt.first; id <= opt.last; id++)
 		missing |= !run_measured(&runs[id]);
-	process_elders = 1;
-	if (process_sweep(0) > 0)
-		say("an agent of the last life was still at work: ended");
-	process_elders = 0;
-	if (facts->n > 0)
-		resume_tree(facts, files);
-	if (!missing)
+	if (!missing && opt.last - opt.first + 1 == opt.runs)
 		say("prefix %s: all %ld runs are finished", opt.prefix,
 		    opt.runs);
+	else if (!missing)
+		say("prefix %s: runs %ld to %ld are finished", opt.prefix,
+		    opt.first, opt.last);
 	return missing;
 }
 
 /* ---- the experiment, and its plan --------------------------------------- */
 
-/* experiment_start: from here on there is something to be put back. */
+/* experiment_begin: what it is, in experiment.csv, and its baseline. */
 static void
-experiment_start(void)
+experiment_begin(void)
 {
 	const char *claude[] = { repo.claude, "--version", NULL };
 	char version[NAME_SIZE];
 	FILE *to;
 
-	if (program_run(repo.claude, claude, &agent_vars, VERSION_TIMEOUT_S,
-	    1) != 0 && !stopping())
-		warn("%s --version fails: %s", repo.claude, fd_line(git_err));
-	COPY(version, fd_line(git_out));
-	private_make();
-	output_make();
-	if (!resumed)
-		lock_results();
+	if (!resumed) {
+		if (program_run(repo.claude, claude, &agent_vars,
+		    VERSION_TIMEOUT_S, 1) != 0 && !stopping())
+			warn("%s --version fails: %s", repo.claude,
+			    fd_line(git_err));
+		COPY(version, fd_line(git_out));
+	}
 	to = file_begin(output_fd, experiment_file("experiment"));
 	if (resumed)
 		fputs(settings_grown, to);
@@ -4675,34 +5087,212 @@ experiment_start(void)
 	file_end(to, output_fd, experiment_file("experiment"));
 	file_append(experiment_file("iterations"), ledger_header, NULL);
 	ledger_read();
+	if (!resumed)			/* last: it is known by then */
+		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
+}
+
+/* experiment_enter: from here on there is something to be put back. */
+static void
+experiment_enter(void)
+{
+	private_make();
+	private_use();
 	index_copy(tree_file("index"), tree_index());
 	refs_read(&refs);
-	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
 	kept_note();
 	note_write();
 	tree_touched = 1;
 }
 
-/* experiment: all runs; the exit status. */
+/* jobs_share: what our children know of each other. */
+static void
+jobs_share(void)
+{
+	int fd = fd_scratch();
+	void *memory;
+
+	if (ftruncate(fd, sizeof *shared) != 0 || (memory = mmap(NULL,
+	    sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) ==
+	    MAP_FAILED)
+		die(1, "cannot share memory:");
+	close(fd);
+	shared = memory;
+	job = shared->jobs;
+}
+
+struct point {				/* what is to be measured */
+	int run, iteration;
+};
+
+/* points_wanted: all that --benchmark-only has to measure; how many. */
+static size_t
+points_wanted(struct point **points)
+{
+	size_t n = 0;
+	int id, m;
+
+	for (id = (int)opt.first; id <= opt.last; id++)
+		for (m = 0; m < runs[id].next; m++)
+			if (run_wants(&runs[id], m)) {
+				*points = resize(*points, (n + 1) *
+				    sizeof **points);
+				(*points)[n].run = id;
+				(*points)[n++].iteration = m;
+			}
+	return n;
+}
+
+/*
+ * points_shuffle: by Fisher and Yates, with the generator of POSIX's example
+ * of rand(), so that a seed means the same order everywhere.
+ */
+static void
+points_shuffle(struct point *points, size_t n)
+{
+	unsigned long next = (unsigned long)opt.seed;
+	struct point other;
+	size_t i, k;
+
+	for (i = n; i > 1; i--) {
+		next = (next * 1103515245UL + 12345UL) & 0xffffffffUL;
+		k = (next / 65536UL) % 32768UL % i;
+		other = points[i - 1];
+		points[i - 1] = points[k];
+		points[k] = other;
+	}
+}
+
+/* points: measure all, in an order by chance; 1: interrupted. */
+static int
+points_measure(void)
+{
+	struct point *points = NULL;
+	size_t n = points_wanted(&points), i;
+	int stopped = 0;
+
+	if (opt.seed == 0)
+		opt.seed = 1 + (long)(time(NULL) % 1000000);
+	points_shuffle(points, n);
+	say("%zu to measure, in the order of --seed %ld", n, opt.seed);
+	for (i = 0; i < n && !stopped; i++)
+		stopped = run_point(&runs[points[i].run], points[i].iteration);
+	free(points);
+	return stopped;
+}
+
+/* job_run: a run in a clone, or 0 to measure all, as a process of its own. */
+static void
+job_run(int id)
+{
+	int stopped;
+
+	in_clone = 1;
+	signals_block();
+	show.parents = show.drawn = show.on;
+	show.on = 0;
+	clone_make(id);
+	stopped = id == 0 ? points_measure() : run(&runs[id]) == STOP;
+	exit(stopped ? stopping() ? 128 + stop_signal : shared->status : 0);
+}
+
+/* job_start: the same, where there is room. */
+static void
+job_start(int id)
+{
+	struct job *j = shared->jobs;
+	pid_t pid;
+
+	while (j->pid != 0)
+		j++;
+	j->run = id;
+	j->state = IDLE;
+	j->start = monotonic();
+	COPY(j->what, id == 0 ? "" : text("run %d/%ld", id, opt.runs));
+	fflush(NULL);
+	if ((pid = fork()) < 0)
+		die(1, "cannot start run %d:", id);
+	if (pid == 0) {
+		job = j;
+		job_run(id);
+	}
+	j->pid = pid;
+}
+
+/* job_ended: a child is no more; returns how many runs that makes, 0 or 1. */
+static int
+job_ended(pid_t pid, int status)
+{
+	struct job *j = shared->jobs;
+
+	while (j < shared->jobs + opt.jobs && j->pid != pid)
+		j++;
+	if (j == shared->jobs + opt.jobs)
+		return 0;		/* an orphan of one that was killed */
+	j->pid = 0;
+	j->state = IDLE;
+	if (status > 128 && stop_signal == 0) {
+		warn("run %d was killed by signal %d", j->run, status - 128);
+		COPY(process_mark, clone_mark(j->run));
+		process_sweep(0);
+	}
+	if (status != 0 && shared->status == 0)
+		shared->status = status > 128 && stop_signal == 0 ? 1 : status;
+	return 1;
+}
+
+/* jobs: all runs, so many at once; each is a child, so we run nothing. */
+static void
+jobs(void)
+{
+	int id = opt.benchmark_only ? 0 : (int)opt.first;
+	int busy = 0, told = 0, status, i;
+	pid_t pid;
+
+	for (;;) {
+		while (id > 0 && id <= opt.last && run_measured(&runs[id]))
+			id++;
+		if (id <= (opt.benchmark_only ? 0 : opt.last) && busy < opt.jobs && !stopping() &&
+		    shared->status == 0) {
+			job_start(id++);
+			busy++;
+			continue;
+		}
+		if (busy == 0)
+			break;
+		show_draw(monotonic());
+		alarm(show.on ? TICK_TERMINAL_S : 0);
+		signal_take();
+		for (i = 0; stop_signal != 0 && !told && i < opt.jobs; i++)
+			process_kill(shared->jobs[i].pid, stop_signal);
+		told = stop_signal != 0;
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			busy -= job_ended(pid, process_status(status));
+	}
+	alarm(0);
+}
+
+/* experiment: all runs that are asked for; the exit status. */
 static int
 experiment(void)
 {
 	int id;
 
-	for (id = 1; id <= opt.runs; id++)
+	if (opt.isolate)
+		jobs();
+	for (id = (int)opt.first; !opt.isolate && id <= opt.last; id++)
 		if (!run_measured(&runs[id]) && run(&runs[id]) == STOP)
-			return stop_status;
-	return 0;
+			break;
+	return stopping() ? 128 + stop_signal : shared->status;
 }
 
 /* plan_hours: the worst case, as the last line of the plan. */
 static void
 plan_hours(void)
 {
-	double all = (double)opt.runs, points = opt.benchmarks.n == 0 ? 0 :
-	    all * (opt.every_iteration ? 1 + (double)opt.iterations : 2);
-	double agent = all * opt.timeout / 3600;
-	double retries = all * (double)opt.iterations * (double)opt.retries *
+	double n = (double)(opt.last - opt.first + 1), points = opt.benchmarks.n == 0 ? 0 :
+	    n * (opt.every_iteration ? 1 + (double)opt.iterations : 2);
+	double agent = n * opt.timeout / 3600;
+	double retries = n * (double)opt.iterations * (double)opt.retries *
 	    opt.iteration_timeout / 3600;
 	double benchmarks = points * ((double)opt.benchmarks.n *
 	    (double)opt.samples + (opt.build != NULL)) *
@@ -4711,6 +5301,38 @@ plan_hours(void)
 	printf("# at most %.1f hours: %.1f of agent time, %.1f of attempts that"
 	    " time out, %.1f of benchmarks\n", agent + retries + benchmarks,
 	    agent, retries, benchmarks);
+}
+
+/* plan_clone: the commands that make one, at a name that stands for its own. */
+static void
+plan_clone(int run)
+{
+	static char name[NAME_SIZE];
+
+	if (!opt.isolate)
+		return;
+	if (name[0] == '\0')
+		COPY(name, strrchr(top, '/') + 1);
+	COPY(top, text("%s/run-%d/clone/%s", temporary(), run, name));
+	COPY(repo.dir, text("%s/.git", top));
+	printf("mkdir -p ");
+	quote(stdout, top);
+	putchar('\n');
+	clone_init(run);
+}
+
+/* plan_points: what --benchmark-only would measure. */
+static void
+plan_points(void)
+{
+	struct point *points = NULL;
+	size_t n = points_wanted(&points), i;
+
+	plan_only = 1;
+	plan_clone(0);
+	for (i = 0; i < n; i++)
+		run_point(&runs[points[i].run], points[i].iteration);
+	free(points);
 }
 
 /* plan: every command of an experiment in which all goes well. */
@@ -4723,7 +5345,10 @@ plan(void)
 	plan_only = 1;
 	memset(&a, 0, sizeof a);
 	a.number = 1;
-	for (a.run = 1; a.run <= opt.runs; a.run++) {
+	if (opt.isolate)
+		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
+	for (a.run = (int)opt.first; a.run <= opt.last; a.run++) {
+		plan_clone(a.run);
 		tree_branch[0] = '\0';
 		tree_restore("", repo.base);
 		benchmark_point(a.run, 0, repo.base);
@@ -4739,6 +5364,8 @@ plan(void)
 			git("commit", "-q", "--cleanup=verbatim", "-m",
 			    message, "--allow-empty");
 			free(message);
+			if (opt.isolate)
+				clone_fetch(a.run);
 			if (opt.every_iteration ||
 			    a.iteration == opt.iterations)
 				benchmark_point(a.run, a.iteration,
@@ -4746,7 +5373,8 @@ plan(void)
 			COPY(tree_start, tree_branch);
 		}
 	}
-	tree_restore(tree_user(), repo.home_commit);
+	if (!opt.isolate)
+		tree_restore(tree_user(), repo.home_commit);
 	plan_hours();
 }
 
@@ -4767,7 +5395,8 @@ usage(const struct options *initial)
 		printf("  %s --%-25s %s%s\n", s->letter < 256 ?
 		    text("-%c,", s->letter) : "   ", text("%s %s", s->name,
 		    s->value == NULL ? "" : s->value), s->help,
-		    s->kind == NUMBER ? text(" (%ld)", *(const long *)at) :
+		    s->kind == NUMBER || s->kind == COUNT ?
+		    text(" (%ld)", *(const long *)at) :
 		    s->kind == TIME ?
 		    text(" (%s)", duration(*(const double *)at)) :
 		    s->at == &opt.output ? text(" (%s)", output_default) : "");
@@ -4830,17 +5459,41 @@ option_benchmark(const char *value)
 	words_add(&opt.benchmarks, value);
 }
 
+/* option_range: N or N-M, from opt.first to opt.last. */
+static void
+option_range(const struct setting *s, const char *value)
+{
+	char *end;
+
+	errno = 0;
+	opt.first = opt.last = strtol(value, &end, 10);
+	if (*end == '-' && isdigit((unsigned char)end[1]))
+		opt.last = strtol(end + 1, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end != '\0' || errno != 0 ||
+	    opt.first < 1 || opt.last < opt.first)
+		die(EXIT_USAGE, "--%s %s: expected a run or a range of them, "
+		    "as 3 or 1-4", s->name, value);
+}
+
 /* option_set: one option, as getopt_long found it. */
 static void
 option_set(const struct setting *s, const char *value)
 {
 	switch (s->kind) {
+	case COUNT:
+		opt.isolate = 1;
+		/* FALLTHROUGH */
+	case SEED:
 	case NUMBER:
 		*(long *)s->at = option_number(s, value);
+		break;
+	case RANGE:
+		option_range(s, value);
 		break;
 	case TIME:
 		*(double *)s->at = option_time(s, value);
 		break;
+	case DEFINES:
 	case FLAG:
 		*(int *)s->at = 1;
 		break;
@@ -4857,9 +5510,6 @@ option_set(const struct setting *s, const char *value)
 			    "word", s->name);
 		*(const char **)s->at = value;
 		break;
-	case LATER:
-		die(EXIT_USAGE, "--%s: unknown option: see cc-run-experiments "
-		    "--help", s->name);
 	}
 }
 
@@ -4926,6 +5576,20 @@ options_read(int argc, char **argv)
 	opt.prefix = argv[optind + 1];
 	if (words - optind == 3)
 		opt.baseline = argv[optind + 2];
+	if (opt.jobs > JOBS_MOST)
+		die(EXIT_USAGE, "--jobs %ld: expected at most %d", opt.jobs,
+		    JOBS_MOST);
+	if (opt.last > opt.runs)
+		die(EXIT_USAGE, "--run %ld: expected at most --runs, %ld",
+		    opt.last, opt.runs);
+	if (opt.benchmark_only && opt.benchmarks.n == 0)
+		die(EXIT_USAGE, "--benchmark-only: expected --benchmark, what "
+		    "to measure");
+	opt.isolate |= opt.benchmark_only;
+	if (opt.first == 0) {
+		opt.first = 1;
+		opt.last = opt.runs;
+	}
 }
 
 /* check_program: git or claude, as an absolute path. */
@@ -5073,9 +5737,11 @@ check_repository(void)
 	COPY(top, line[0]);
 	COPY(repo.dir, line[1]);
 	COPY(repo.common, line[2]);
+	COPY(repo.project, line[2]);
 	words_set(&git_vars, "GIT_DIR", repo.dir);
 	words_set(&git_vars, "GIT_WORK_TREE", top);
-	words_set(&agent_vars, MARK, top);
+	COPY(process_mark, top);
+	words_set(&agent_vars, MARK, process_mark);
 	if (chdir(top) != 0)
 		die(EXIT_USAGE, "%s: cannot be entered:", top);
 	if (stat(top, &st) != 0 || stat(repo.dir, &dir) != 0)
@@ -5171,12 +5837,12 @@ check_prefix(void)
 	    text("refs/heads/%s-run-*", opt.prefix),
 	    text("refs/heads/%s-run-*/**", opt.prefix),
 	    text(REFS "%s/", opt.prefix));
-	if (fd_size(git_out) > 0)
+	if (fd_size(git_out) > 0 && !experiment_known())
 		die(EXIT_USAGE, "prefix %s: %s exists: choose another prefix",
 		    opt.prefix, fd_line(git_out));
 	for (kind = kinds; *kind != NULL; kind++)
 		if (access(text("%s/%s", repo.output, experiment_file(*kind)),
-		    F_OK) == 0)
+		    F_OK) == 0 && !experiment_known())
 			die(EXIT_USAGE, "prefix %s: %s/%s exists: choose "
 			    "another prefix", opt.prefix, repo.output,
 			    experiment_file(*kind));
@@ -5227,7 +5893,7 @@ check_commits(void)
 	}
 	words_sort(&above);
 	check_paths(text("baseline %s", opt.baseline), repo.base, &above);
-	for (id = 1; resumed && id <= opt.runs; id++)
+	for (id = (int)opt.first; resumed && id <= opt.last; id++)
 		for (m = 1; m < runs[id].next; m++)
 			if (run_wants(&runs[id], m)) {
 				branch_name(id, m);
@@ -5238,7 +5904,29 @@ check_commits(void)
 	words_free(&above);
 }
 
-/* check_baseline: which commit is it, and where is the user now? */
+/* check_lfs: what is not in the history would be missing in a clone. */
+static void
+check_lfs(void)
+{
+	if (git_try("grep", "-q", "filter=lfs", repo.base, "--",
+	    ":(top,glob)**/.gitattributes") == 0)
+		die(EXIT_USAGE, "baseline %s: expected no files under Git LFS, "
+		    "which a clone lacks: work without --isolate",
+		    opt.baseline);
+}
+
+/* check_home: where is the user now? */
+static void
+check_home(void)
+{
+	if (!git_commit("HEAD"))
+		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
+	COPY(repo.home_commit, fd_line(git_out));
+	COPY(repo.home, git_try("symbolic-ref", "-q", "HEAD") == 0 ?
+	    fd_line(git_out) : "");
+}
+
+/* check_baseline: which commit is it? */
 static void
 check_baseline(void)
 {
@@ -5249,11 +5937,6 @@ check_baseline(void)
 		    "%s", opt.baseline, top);
 	COPY(repo.base, fd_line(git_out));
 	check_commits();
-	if (!git_commit("HEAD"))
-		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
-	COPY(repo.home_commit, fd_line(git_out));
-	COPY(repo.home, git_try("symbolic-ref", "-q", "HEAD") == 0 ?
-	    fd_line(git_out) : "");
 	if (opt.protect.n > 0 && git_protected(ARGV("ls-files",
 	    "--error-unmatch", "--with-tree", repo.base, "--")) != 0)
 		die(EXIT_USAGE, "--protect: expected paths of the baseline: "
@@ -5264,20 +5947,24 @@ check_baseline(void)
 static void
 check_identity(void)
 {
-	static const char *const names[] = { "GIT_AUTHOR_NAME",
-	    "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL" };
-	const char *value;
-	int i;
+	static const char *const vars[] = { "GIT_AUTHOR_IDENT",
+	    "GIT_COMMITTER_IDENT" };
+	const char *line;
+	int i, known = 1;
 
-	if (git_try("var", "GIT_COMMITTER_IDENT") == 0 &&
-	    git_try("var", "GIT_AUTHOR_IDENT") == 0)
-		return;
-	for (i = 0; i < 4; i++) {
-		value = i < 2 ? "cc-run-experiments" :
-		    "cc-run-experiments@localhost";
-		words_set(&git_vars, names[i], value);
-		words_set(&agent_vars, names[i], value);
+	for (i = 0; i < 2; i++)
+		known &= git_try("var", vars[i]) == 0;
+	for (i = 0; i < 2; i++) {
+		line = known ? git_said("var", vars[i]) : "cc-run-experiments "
+		    "<cc-run-experiments@localhost> ";
+		COPY(identity[2 * i], text("%.*s",
+		    (int)(strstr(line, " <") - line), line));
+		line = strstr(line, " <") + 2;
+		COPY(identity[2 * i + 1], text("%.*s", (int)strcspn(line, ">"),
+		    line));
 	}
+	if (!known)
+		identity_use();
 }
 
 /* check_place: the programs, the files and the repository, not its tree. */
@@ -5287,12 +5974,12 @@ check_place(void)
 	const char *claude = getenv("CC_CLAUDE");
 	const char *sandbox = getenv("IS_SANDBOX");
 
-	git_out = fd_scratch();
-	git_err = fd_scratch();
+	git_outputs();
 	environments();
 	check_program("git", repo.git);
-	check_program(claude != NULL && *claude != '\0' ? claude :
-	    claude_command[0], repo.claude);
+	if (!opt.benchmark_only)
+		check_program(claude != NULL && *claude != '\0' ? claude :
+		    claude_command[0], repo.claude);
 	check_prompt();
 	check_plugin();
 	check_output();
@@ -5300,7 +5987,7 @@ check_place(void)
 	check_output_inside();
 	check_prefix_name();
 	check_identity();
-	if (geteuid() == 0 && (sandbox == NULL || strcmp(sandbox, "1") != 0))
+	if (geteuid() == 0 && !opt.benchmark_only && (sandbox == NULL || strcmp(sandbox, "1") != 0))
 		die(EXIT_USAGE, "claude refuses to work for root: be another "
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
 }
@@ -5314,14 +6001,114 @@ check_tree(void)
 	tree_note();
 	check_output_tree();
 	check_baseline();
+	check_home();
 	check_prefix();
+}
+
+/* check_isolated: the same where the user's tree is not touched. */
+static void
+check_isolated(void)
+{
+	if (opt.benchmark_only && !resumed)
+		die(EXIT_USAGE, "prefix %s: expected an experiment to measure, "
+		    "but %s/%s is not there", opt.prefix, repo.output,
+		    experiment_file("experiment"));
+	check_baseline();
+	check_lfs();
+	check_prefix();
+	COPY(repo.branch, git_commit(text("refs/heads/%s", opt.baseline)) ?
+	    opt.baseline : baseline_default);
+}
+
+/* start_in_place: the tree becomes ours; 0: nothing is missing. */
+static int
+start_in_place(void)
+{
+	struct words facts = { NULL, 0 }, files = { NULL, 0 };
+	int missing = 1;
+
+	if (note_read(&facts, &files) && strcmp(facts.v[0], opt.prefix) != 0)
+		die(EXIT_USAGE, "prefix %s: a runner of prefix %s was killed "
+		    "here: type its command again first, or check out your "
+		    "branch and remove %s", opt.prefix, facts.v[0],
+		    tree_file(NOTE_NAME));
+	if ((resumed = experiment_known())) {
+		output_make();
+		lock_open(&lock_results, results_lock());
+		settings_agree();
+		process_end_elders();
+		missing = resume_results();
+		resume_tree(&facts, &files);
+	}
+	if (missing) {
+		check_tree();
+		output_make();
+		if (!resumed)
+			lock_open(&lock_results, results_lock());
+		experiment_begin();
+		experiment_enter();
+	}
+	words_free(&facts);
+	words_free(&files);
+	return missing;
+}
+
+/*
+ * start_isolated: the same, but the user's tree is his, clean or not; other
+ * runners may have this experiment at work, but none of our runs.
+ */
+static int
+start_isolated(void)
+{
+	int missing = 1, id;
+
+	private_make();
+	chmod(private_dir, 0300);	/* agents find no other clone by ls */
+	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());	/* none */
+	if (!(resumed = experiment_known()))
+		check_isolated();
+	output_make();
+	lock_open(&lock_results, results_lock());
+	for (id = (int)opt.first; id <= opt.last; id++)
+		lock_take(&lock_results, id, F_WRLCK);
+	lock_write(1);
+	if ((resumed = experiment_known())) {
+		settings_agree();
+		missing = resume_results();
+	}
+	if (missing) {
+		check_isolated();
+		experiment_begin();
+	}
+	lock_write(0);
+	jobs_share();
+	return missing;
+}
+
+/* start_plan: print it, and start nothing. */
+static int
+start_plan(void)
+{
+	if ((resumed = experiment_known())) {
+		output_fd = open(repo.output, O_RDONLY | O_CLOEXEC);
+		settings_agree();
+		ledger_read();
+	}
+	if (!opt.isolate)
+		check_tree();
+	else
+		check_isolated();
+	if (opt.benchmark_only)
+		plan_points();
+	else
+		plan();
+	return printed();
 }
 
 int
 main(int argc, char **argv)
 {
 	const char *term = getenv("TERM");
-	struct words facts = { NULL, 0 }, files = { NULL, 0 };
 	int fd, status;
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
@@ -5335,34 +6122,22 @@ main(int argc, char **argv)
 	show.on = isatty(STDERR_FILENO) && !opt.quiet && term != NULL &&
 	    strcmp(term, "dumb") != 0;
 	check_place();
-	if (opt.dry_run) {
-		if ((resumed = experiment_known())) {
-			output_fd = open(repo.output, O_RDONLY | O_CLOEXEC);
-			settings_agree();
-		}
-		check_tree();
-		plan();
-		return printed();
-	}
-	lock_take(text("%s/%s", repo.common, LOCK_NAME));
-	atexit(experiment_leave);	/* before the lock goes */
-	if (note_read(&facts, &files) && strcmp(facts.v[0], opt.prefix) != 0)
-		die(EXIT_USAGE, "prefix %s: a runner of prefix %s was killed "
-		    "here: type its command again first, or check out your "
-		    "branch and remove %s", opt.prefix, facts.v[0],
-		    tree_file(NOTE_NAME));
-	if ((resumed = experiment_known()) && resume(&facts, &files) == 0)
+	if (opt.dry_run)
+		return start_plan();
+	private_sweep();
+	atexit(lock_drop);
+	lock_open(&lock_repository, text("%s/" LOCK_NAME, repo.common));
+	atexit(experiment_leave);	/* before the locks go */
+	if ((opt.isolate ? start_isolated() : start_in_place()) == 0)
 		return 0;
-	check_tree();
-	experiment_start();
 	status = experiment();
 	experiment_leave();
 	if (!opt.quiet)
 		ledger_table();
 	printed();
-	if (stop_reason[0] != '\0')
-		warn("stopped: %s", stop_reason);
-	show_clear();
+	if (shared->reason[0] != '\0')
+		warn("stopped: %s", shared->reason);
+	fputs(show_clear(), stderr);
 	lock_drop();			/* a signal runs no atexit */
 	if (status >= 128) {
 		signal(stop_signal, SIG_DFL);

@@ -266,15 +266,16 @@ all_asked() {
 	rejects 2 -Z 'unknown|--help' ccre --no-plugin "$PROJECT" -Zx
 }
 
-@test "options of a later version are unknown, not abbreviations of others" {
+@test "a bad number of jobs, range of runs or seed is refused" {
 	local world=same
-	rejects 2 --isolate 'unknown|--help' experiment --isolate
-	rejects 2 -j 'unknown|--help' experiment -j 2
-	rejects 2 --jobs 'unknown|--help' experiment --jobs 2
-	rejects 2 --run 'unknown|--help' experiment --run
-	rejects 2 --run 'unknown|--help' experiment --run 2
-	rejects 2 --run=2 'unknown|--help' experiment --run=2
-	rejects 2 --benchmark-only 'unknown|--help' experiment --benchmark-only
+	rejects 2 --jobs 'whole number' experiment -j 0
+	rejects 2 --jobs 'at most 64' experiment -j 65
+	rejects 2 --run 'range of them' experiment --run 0
+	rejects 2 --run 'range of them' experiment --run 2-
+	rejects 2 --run 'range of them' experiment --run=3-2
+	rejects 2 --run 'at most --runs, 5' experiment --run 6
+	rejects 2 --seed 'whole number' experiment --seed x
+	rejects 2 --benchmark-only 'expected --benchmark' experiment --benchmark-only
 }
 
 @test "an abbreviation that fits two options is refused" {

@@ -155,3 +155,92 @@ unit() {
 	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 success' ]
 	house_is_clean
 }
+
+@test "alternate makes the runs of two arms in turn, and passes over what is finished" {
+	mkdir -p plugin/skills
+	export CC_PLUGIN_DIR=$BATS_TEST_TMPDIR/plugin
+	turns() {
+		run "$@" "$CCRE_ROOT/contrib/alternate" 3 a b "$CCRE" -q -r 3 -i 1 -o "$OUT" \
+		    -b "w=echo 'runtime: 1ms'" "$PROJECT" @ -- --model 'two words'
+		echo "$output"
+	}
+	REHEARSAL='success success success rate-limit' turns -75
+	turns -0
+	grep -h -e '--model' "$OUT"/a--experiment.csv "$OUT"/b--experiment.csv | sort -u |
+	    diff - <(echo "claude_arguments,--model 'two words'")
+	# By the number of the call: A1 B1 B2 A2 (limited, then again) A3 B3.
+	[ "$(grep -ho 'call [0-9]*' "$OUT"/a--*.jsonl | tr '\n' ' ')" = 'call 1 call 5 call 6 ' ]
+	[ "$(grep -ho 'call [0-9]*' "$OUT"/b--*.jsonl | tr '\n' ' ')" = 'call 2 call 3 call 7 ' ]
+	turns -0
+	[ "$(calls)" = 7 ]
+	run -2 "$CCRE_ROOT/contrib/alternate" 3 a a "$CCRE" "$PROJECT" @
+	run -2 "$CCRE_ROOT/contrib/alternate" x a b "$CCRE" "$PROJECT" @
+}
+
+@test "GNU parallel makes the runs, and --resume-failed those that a limit has stopped" {
+	runs() {
+		CC_TEST_ID=$BATS_TEST_TMPDIR parallel --will-cite -j 2 --joblog log "$@" \
+		    "$CCRE" -q --no-plugin --isolate -r 4 -i 1 -o "$OUT" --run '{}' "$PROJECT" exp ::: 1 2 3 4
+	}
+	REHEARSAL='success rate-limit success' run -1 runs
+	[ "$(sed 1d log | cut -f 7 | sort -n | tr '\n' ' ')" = '0 0 0 75 ' ]
+	run -0 runs --resume-failed
+	[ "$(rows | grep -c success)" = 4 ]
+	[ "$(calls)" = 5 ]
+}
+
+# slurm STATUS [WORD=VALUE...]: slurm.sh as a task would run it; what it asks of
+# scontrol goes to asked.
+slurm() {
+	local want=$1
+	shift
+	printf '#!/bin/sh\necho "$@" >> %s/asked\n' "$BATS_TEST_TMPDIR" > bin/scontrol
+	chmod +x bin/scontrol
+	ln -sf "$CCRE" bin/cc-run-experiments
+	cat > settings <<-END
+		project='$PROJECT' prefix=exp runs=2 agents='--no-plugin --iterations 1'
+		both="--output '$OUT'" measure="-b 'w=echo runtime: 1ms'"
+	END
+	run "-$want" env EXPERIMENT_SETTINGS="$BATS_TEST_TMPDIR/settings" SLURM_JOB_ID=7 \
+	    CC_TEST_ID="$BATS_TEST_TMPDIR" "$@" "$CCRE_ROOT/contrib/slurm.sh"
+	echo "$output"
+}
+
+@test "a Slurm task makes its run, and goes back into the queue after a rate limit" {
+	local array='SLURM_ARRAY_JOB_ID=6'
+	REHEARSAL='success rate-limit success' slurm 0 $array SLURM_ARRAY_TASK_ID=2
+	[ "$(rows)" = '2/1 success' ]
+	[ ! -e asked ]
+	REHEARSAL='success rate-limit success' slurm 0 $array SLURM_ARRAY_TASK_ID=1
+	[ "$(cat asked)" = $'requeue 6_1\nupdate JobId=6_1 StartTime=now+15minutes' ]
+	REHEARSAL='success rate-limit success' slurm 0 $array SLURM_ARRAY_TASK_ID=1
+	REHEARSAL=denied slurm 0
+	[ "$(find "$OUT" -name '*--w.csv' | wc -l)" = 4 ]
+	sed -i 's/runs=2/runs=3/' settings
+	[ "$(wc -l < asked)" = 2 ]
+}
+
+@test "a Slurm task that is told of its time limit ends claude and is queued again" {
+	scene working <<-'END'
+		init; edit; : > "$WORKING"; exec sleep 1000
+	END
+	export WORKING=$BATS_TEST_TMPDIR/working
+	(
+		wait_until 20 test -e working
+		kill -TERM "$(cat script)"
+	) 3>&- &
+	REHEARSAL=$SCENE/working slurm 0 SLURM_ARRAY_JOB_ID=6 SLURM_ARRAY_TASK_ID=1 \
+	    sh -c 'echo $$ > script; exec sh "$@"' sh
+	[ "$(cat asked)" = $'requeue 6_1\nupdate JobId=6_1 StartTime=now+0minutes' ]
+	[ "$(rows)" = '1/1 interrupted' ]
+}
+
+@test "the Kubernetes manifest fits the schema of its kinds" {
+	local modules=$CCRE_ROOT/.cache/npm
+	[ -d "$modules/node_modules/kubernetes-models" ] || skip 'no schema here: .ci/run installs it'
+	run -0 node "$CCRE_ROOT/tests/kubernetes.mjs" "$CCRE_ROOT/contrib/kubernetes.yaml" "$modules"
+	[ "$output" = $'Job experiment\nJob experiment-measure' ]
+	sed 's/parallelism: 2/parallelism: two/' "$CCRE_ROOT/contrib/kubernetes.yaml" > bad.yaml
+	run -1 node "$CCRE_ROOT/tests/kubernetes.mjs" bad.yaml "$modules"
+	[[ $output == *'parallelism must be integer'* ]]
+}

@@ -238,19 +238,6 @@ twice() {
 	no_complaints
 }
 
-# unprivileged COMMAND...: root without capabilities, who owns all here and to
-# whom file modes apply as to any user. (A second user id could not enter the
-# test's directory.)
-unprivileged() {
-	if [ "$(id -u)" = 0 ]; then
-		export -f ccre experiment
-		export CCRE
-		setpriv --inh-caps=-all --bounding-set=-all bash -c '"$@"' - "$@"
-	else
-		"$@"
-	fi
-}
-
 needs_modes() {
 	touch "$BATS_TEST_TMPDIR/unreadable"
 	chmod 000 "$BATS_TEST_TMPDIR/unreadable"

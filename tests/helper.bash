@@ -88,3 +88,16 @@ house_is_clean() {
 	[ -z "$(find "$PROJECT/.git" -name "cc-run-experiments*" ! -path "*/refs/*" ! -path "*/logs/*")" ]
 	[ -z "$(ls -A "$TMPDIR")" ]
 }
+
+# unprivileged COMMAND...: root without capabilities, who owns all here and to
+# whom file modes apply as to any user. (A second user id could not enter the
+# test's directory.)
+unprivileged() {
+	if [ "$(id -u)" = 0 ]; then
+		export -f ccre experiment
+		export CCRE
+		setpriv --inh-caps=-all --bounding-set=-all bash -c '"$@"' - "$@"
+	else
+		"$@"
+	fi
+}
