@@ -27,7 +27,11 @@
  *
  * The same command again does what is missing: the ledger and the branches
  * say what that is.  After kill -9 it first ends the agent that lives on, and
- * puts the tree back.  Two runners never work on one repository or prefix.
+ * puts the tree back.  Two runners never work in one repository, or at one run.
+ *
+ * With --isolate each run is a child process that works in a clone of its own
+ * in $TMPDIR, from which its branches are fetched; with -j many are at work at
+ * once, but none while a benchmark is measured.
  *
  * Exit status: 0 all runs are finished; 1 the runner could not go on;
  * 2 usage; 3 two failures in a row; 75 rate limit, or another runner is at
