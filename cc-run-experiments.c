@@ -678,7 +678,8 @@ fd_scratch(void)
 	char *path = temporary();
 	int fd = mkstemp(path);
 
-	if (fd < 0 || unlink(path) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+	if (fd < 0 || (unlink(path) != 0 && errno != ENOENT) ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
 		die(1, "cannot make a temporary file %s:", path);
 	return fd;
 }
@@ -932,7 +933,10 @@ private_make(void)
 		die(1, "cannot lock %s/lock:", private_dir);
 }
 
-/* private_sweep: those of runners that were killed are removed. */
+/*
+ * private_sweep: those of runners that were killed are removed; of those that
+ * were killed before they had the lock, all that is older than a minute.
+ */
 static void
 private_sweep(void)
 {
@@ -947,12 +951,13 @@ private_sweep(void)
 		return;
 	while ((d = readdir(dir)) != NULL) {
 		if (!begins(d->d_name, base) || fstatat(dirfd(dir), d->d_name,
-		    &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode) ||
-		    st.st_uid != geteuid())
+		    &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
 			continue;
 		fd = openat(dirfd(dir), text("%s/lock", d->d_name),
 		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0 && lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0)
+		if (fd >= 0 ? lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0 :
+		    (errno == ENOENT || errno == ENOTDIR) &&
+		    difftime(time(NULL), st.st_mtime) > 60)
 			files_remove(dirfd(dir), d->d_name);
 		if (fd >= 0)
 			close(fd);
@@ -2644,18 +2649,26 @@ output_make(void)
 	file_end(f, output_fd, ".gitignore");
 }
 
+/* output_same: is it still the directory that we have open? */
+static int
+output_same(void)
+{
+	struct stat ours, there;
+
+	if (fstat(output_fd, &ours) != 0)
+		die(1, "cannot look at %s:", repo.output);
+	return lstat(repo.output, &there) == 0 &&
+	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
 /* kept_mend: all are, in the output directory that we knew; then, none is. */
 static void
 kept_mend(void)
 {
-	struct stat ours, there;
 	int was = output_fd;
 	struct kept *k;
 
-	if (fstat(output_fd, &ours) != 0)
-		die(1, "cannot look at %s:", repo.output);
-	if (lstat(repo.output, &there) != 0 || ours.st_ino != there.st_ino ||
-	    ours.st_dev != there.st_dev) {
+	if (!output_same()) {
 		warn("%s was removed: made anew, but for logs", repo.output);
 		if (!in_clone)		/* another run has, maybe */
 			files_remove(AT_FDCWD, repo.output);
@@ -2732,6 +2745,15 @@ tree_autostash(void)
 	return found;
 }
 
+/* tree_there: is the repository still there? */
+static int
+tree_there(void)
+{
+	chmod(top, repo.top_mode);
+	chmod(repo.dir, repo.dir_mode);
+	return access(top, X_OK) == 0 && access(tree_file(""), F_OK) == 0;
+}
+
 /* tree_settle: no agent is alive, so undo what it did to the repository. */
 static void
 tree_settle(void)
@@ -2740,12 +2762,10 @@ tree_settle(void)
 
 	if (plan_only)
 		return;
-	chmod(top, repo.top_mode);
-	chmod(repo.dir, repo.dir_mode);
+	if (!tree_there())
+		die(1, "%s is gone, or cannot be entered any more", repo.dir);
 	if (chdir(top) != 0)		/* it may be another one by now */
 		die(1, "%s: cannot be entered any more:", top);
-	if (access(tree_file(""), F_OK) != 0)
-		die(1, "%s is gone", repo.dir);
 	tree_unlock(AT_FDCWD, repo.dir);
 	tree_unlock(AT_FDCWD, tree_file("refs"));	/* of a linked tree */
 	tree_unlock(AT_FDCWD, private_dir);
@@ -3043,6 +3063,8 @@ tree_known(void)
 {
 	if (plan_only)
 		return;
+	if (!output_same())		/* another run's agent has removed it */
+		output_make();
 	kept_note();
 	if (!in_clone)
 		note_write();
@@ -4321,6 +4343,8 @@ ledger_table(void)
 	int shown[OUTCOMES] = { 0 }, run, o, width;
 	size_t i;
 
+	if (!output_same())
+		output_make();
 	ledger_read();
 	for (run = (int)opt.first; run <= opt.last; run++)
 		for (o = 0; o < OUTCOMES; o++)
@@ -4358,17 +4382,22 @@ ledger_table(void)
 
 /* ---- isolation: a run in a clone of its own ------------------------------ */
 
-/* clone_mark: what tells the processes of a run from those of the others, but
- * not an agent where the user's repository is. */
+/*
+ * clone_mark: what tells the processes of a run from all others, but not an
+ * agent where the user's repository is: a hash (FNV-1a) of host and path.
+ */
 static const char *
 clone_mark(int run)
 {
-	struct stat st;
+	unsigned long long hash = 14695981039346656037ULL;
+	struct utsname host;
+	const char *s;
 
-	if (stat(repo.project, &st) != 0)
-		die(1, "cannot look at %s:", repo.project);
-	return text("%s--run-%d--%llu", opt.prefix, run,
-	    (unsigned long long)st.st_ino);
+	if (uname(&host) < 0)
+		die(1, "uname:");
+	for (s = text("%s:%s", host.nodename, repo.project); *s != '\0'; s++)
+		hash = (hash ^ (unsigned char)*s) * 1099511628211ULL;
+	return text("%s--run-%d--%016llx", opt.prefix, run, hash);
 }
 
 /* clone_file: the same as in the user's git directory. */
@@ -4505,7 +4534,8 @@ limit_wait(void)
 	if ((waited += wait) > WAIT_MOST_S)
 		return stop(EXIT_LATER, text("rate limit%s, which is too long "
 		    "to wait", limit_reset()));
-	say("waiting for %s%s", duration(wait), limit_reset());
+	say("%s: rate limit%s: waiting for %s", job->what, limit_reset(),
+	    duration(wait));
 	COPY(job->what, text("%.200s waits", job->what));
 	job->limit = wait;
 	job->start = start;
@@ -4762,14 +4792,16 @@ experiment_leave(void)
 
 	leaving = 1;
 	unfinished = NULL;
-	if (a != NULL) {		/* die came in the middle of it */
+	if (a != NULL)			/* die came in the middle of it */
 		a->outcome = INTERRUPTED;
+	if (a != NULL && tree_there()) {
 		attempt_commit(a);
 		tree_put_back(a->ref, a->commit);
+		if (in_clone)
+			clone_fetch(a->run);
 	}
+	tree_touched &= tree_there();
 	tree_home();
-	if (a != NULL && in_clone)
-		clone_fetch(a->run);
 	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
 		ledger_row(a, 0);
 	if (private_dir[0] != '\0')
@@ -5217,6 +5249,7 @@ job_start(int id)
 		die(1, "cannot start run %d:", id);
 	if (pid == 0) {
 		job = j;
+		job->pid = getpid();
 		job_run(id);
 	}
 	j->pid = pid;
@@ -5232,13 +5265,13 @@ job_ended(pid_t pid, int status)
 		j++;
 	if (j == shared->jobs + opt.jobs)
 		return 0;		/* an orphan of one that was killed */
-	j->pid = 0;
-	j->state = IDLE;
 	if (status > 128 && stop_signal == 0) {
 		warn("run %d was killed by signal %d", j->run, status - 128);
 		COPY(process_mark, clone_mark(j->run));
 		process_sweep(0);
 	}
+	j->pid = 0;
+	j->state = IDLE;
 	if (status != 0 && shared->status == 0)
 		shared->status = status > 128 && stop_signal == 0 ? 1 : status;
 	return 1;

@@ -521,3 +521,56 @@ baseline' ]
 	REHEARSAL=$SCENE/works TERM=xterm script -qec "'$CCRE' --no-plugin -j 2 -r 2 -i 1 -o '$OUT' '$PROJECT' exp" typescript > /dev/null
 	tr '\r' '\n' < typescript | grep -a 'run 1/2 iteration 1/1 0:0[12], run 2/2 iteration 1/1 0:0[12], \$0.00'
 }
+
+@test "the same run of the same prefix in another project is none of our business" {
+	scene looks <<-'END'
+		init; echo "$CC_RUN_EXPERIMENTS_TREE" >> "$SEEN"; edit; result false success Done.
+	END
+	export SEEN=$BATS_TEST_TMPDIR/seen
+	cp -a "$PROJECT" twin
+	REHEARSAL=$SCENE/looks run -0 experiment --isolate -r 1 -i 2
+	REHEARSAL=$SCENE/looks run -0 ccre --no-plugin -o other --isolate -r 1 -i 1 twin exp
+	[ "$(sort -u seen | wc -l)" = 2 ]
+	[ "$(wc -l < seen)" = 3 ]
+}
+
+@test "a claude that removes its clone ends it all in one line, and has its row" {
+	scene removes <<-'END'
+		init; edit; rm -rf "$PWD"; result false success Done.
+	END
+	REHEARSAL=$SCENE/removes run -1 experiment -q --isolate -r 1 -i 1
+	echo "$output"
+	[[ ${lines[0]} == *'is gone, or cannot be entered any more' ]]
+	[ "${#lines[@]}" = 1 ]
+	[ "$(rows)" = '1/1 interrupted' ]
+	[ "$(ledger cost_usd)" = 0.0125 ]
+	gone
+	REHEARSAL=success run -0 experiment --isolate -r 1 -i 1
+	[ "$(ledger attempt | tail -n 1)" = 2 ]
+}
+
+@test "what a runner left that was killed before it had its lock is removed, not what is new" {
+	mkdir "$TMPDIR/cc-run-experiments.aaaaaa" "$TMPDIR/cc-run-experiments.bbbbbb"
+	: > "$TMPDIR/cc-run-experiments.cccccc"
+	: > "$TMPDIR/cc-run-experiments.dddddd"
+	touch -d '-2 minutes' "$TMPDIR"/cc-run-experiments.[ac]*
+	run -0 experiment --isolate -r 1 -i 1
+	[ "$(ls -A "$TMPDIR" | tr '\n' ' ')" = 'cc-run-experiments.bbbbbb cc-run-experiments.dddddd ' ]
+}
+
+@test "runs go on when the agent of one has removed the results of all" {
+	scene removes <<-'END'
+		init; edit
+		case $prompt in
+		*'iteration 1 of 2 in run 1.'*) rm -rf "$OUT" ;;
+		esac
+		result false success Done.
+	END
+	REHEARSAL=$SCENE/removes run experiment -j 2 -r 2 -i 2 -b b='echo runtime: 1ms'
+	echo "$output"
+	run -0 experiment -j 2 -r 2 -i 2 -b b='echo runtime: 1ms'
+	[ "$(rows)" = $'1/1 success\n1/2 success\n2/1 success\n2/2 success' ]
+	[ "$(find "$OUT" -name '*--b.csv' | wc -l)" = 4 ]
+	[ "$(calls)" -le 5 ]
+	gone
+}

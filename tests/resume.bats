@@ -502,7 +502,7 @@ alive() {	# alive PID: and no zombie
 @test "with --wait a limit is slept out, and the same iteration attempted again" {
 	REHEARSAL='success rate-limit success' REHEARSAL_RESET=1 run -0 quick -w -r 1 -i 2
 	echo "$output"
-	[[ $output == *'waiting for '*', which resets at 20'* ]]
+	[[ $output == *'run 1/1 iteration 2/2: rate limit, which resets at 20'*': waiting for '* ]]
 	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 success' ]
 	[ "$(ledger charged_seconds | sed -n 2p)" = 0.000 ]
 	house_is_clean
