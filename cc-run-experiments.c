@@ -230,7 +230,7 @@ static const struct setting {
 	{ 267, "benchmark-only", NULL, FLAG, &opt.benchmark_only, 0,
 	    "measure what lacks results, without an agent" },
 	{ 268, "seed", "N", SEED, &opt.seed, 0,
-	    "order of --benchmark-only, from 1 (by chance)" },
+	    "order of --benchmark-only; 0: by chance" },
 	{ 265, "run", "N[-M]", RANGE, &opt.first, 1, "only these runs" },
 	{ 266, "isolate", NULL, DEFINES, &opt.isolate, 0,
 	    "each run in a clone of its own" },
