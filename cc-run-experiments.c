@@ -684,11 +684,22 @@ fd_scratch(void)
 	return fd;
 }
 
+/* fd_or_none: fd; -1 where there is no such file, but not for want of means. */
+static int
+fd_or_none(int fd, const char *name)
+{
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+	    errno == EIO))
+		die(1, "cannot open %s:", name);
+	return fd;
+}
+
 /* file_text: a regular file's content; NULL with errno where there is none. */
 static char *
 file_text(int at, const char *path, size_t *size)
 {
-	int fd = openat(at, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = fd_or_none(openat(at, path, O_RDONLY | O_NONBLOCK |
+	    O_CLOEXEC), path);
 	struct stat st;
 	char *content = NULL;
 	ssize_t got = 1;
@@ -762,7 +773,8 @@ dir_open(int at, const char *name, int writable)
 	if ((st.st_mode & S_IRUSR) == 0 || (st.st_mode & S_IXUSR) == 0 ||
 	    (writable && (st.st_mode & S_IWUSR) == 0))
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRWXU, 0);
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = fd_or_none(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC), name);
 	if (fd >= 0 && (dir = fdopendir(fd)) == NULL)
 		close(fd);
 	return dir;
@@ -1733,16 +1745,34 @@ process_over(pid_t pid)
 	}
 }
 
+/*
+ * process_file: what /proc tells of pid; NULL where it is gone or not ours to
+ * read.  What a shortage of ours would hide might live on: that is fatal.
+ */
+static FILE *
+process_file(pid_t pid, const char *name)
+{
+	char path[64];			/* no text(): so many of them */
+	FILE *in;
+	int fd;
+
+	sprintf(path, "/proc/%ld/%s", (long)pid, name);
+	fd = fd_or_none(open(path, O_RDONLY | O_CLOEXEC), path);
+	in = fd < 0 ? NULL : fdopen(fd, "r");
+	if (fd >= 0 && in == NULL)
+		die(1, "cannot open %s:", path);
+	return in;
+}
+
 /* process_stat: state, parent and start of pid; X where there is none. */
 static char
 process_stat(pid_t pid, long *parent, unsigned long long *born)
 {
-	char path[64], *line = NULL, *s, state = 'X';
+	char *line = NULL, *s, state = 'X';
 	size_t size = 0;
 	FILE *in;
 
-	sprintf(path, "/proc/%ld/stat", (long)pid);
-	if ((in = fopen(path, "r")) == NULL)
+	if ((in = process_file(pid, "stat")) == NULL)
 		return state;
 	if (getdelim(&line, &size, '\0', in) > 0 &&
 	    (s = strrchr(line, ')')) != NULL && sscanf(s + 1, " %c %ld "
@@ -1765,8 +1795,8 @@ static char process_mark[PATH_MAX];	/* the value of MARK in all of ours */
 static int
 process_ours(pid_t pid, pid_t leader)
 {
-	char path[64], *line = NULL, state;
 	static unsigned long long ours_born;
+	char *line = NULL, state;
 	unsigned long long born = 0;
 	long parent = 0;
 	size_t size = 0;
@@ -1788,9 +1818,8 @@ process_ours(pid_t pid, pid_t leader)
 		process_reaped++;
 		return 0;
 	}
-	sprintf(path, "/proc/%ld/environ", (long)pid);
 	if (!ours && (born >= ours_born || (process_elders &&
-	    pid != getppid())) && (in = fopen(path, "r")) != NULL) {
+	    pid != getppid())) && (in = process_file(pid, "environ")) != NULL) {
 		while (!ours && getdelim(&line, &size, '\0', in) > 0)
 			ours = begins(line, MARK "=") &&
 			    strcmp(line + sizeof MARK, process_mark) == 0;
@@ -1827,15 +1856,18 @@ process_end_one(pid_t pid, pid_t leader)
 static int
 process_sweep(pid_t leader)
 {
-	DIR *proc = access("/proc/self/environ", R_OK) == 0 ?
-	    opendir("/proc") : NULL;
 	double start = monotonic();
 	unsigned long reaped;
 	int count = 0, again = 1;
 	struct dirent *d;
 	pid_t pid;
+	DIR *proc;
 
-	while (proc != NULL && again && monotonic() - start < SWEEP_S) {
+	if (access("/proc/self/environ", R_OK) != 0)
+		return -1;
+	if ((proc = opendir("/proc")) == NULL)
+		die(1, "cannot open /proc:");
+	while (again && monotonic() - start < SWEEP_S) {
 		reaped = process_reaped;
 		for (again = 0, rewinddir(proc); (d = readdir(proc)) != NULL;) {
 			pid = (pid_t)strtol(d->d_name, NULL, 10);
@@ -1847,11 +1879,10 @@ process_sweep(pid_t leader)
 		}
 		again |= process_reaped != reaped;
 	}
-	if (again && proc != NULL)
+	if (again)
 		warn("processes that claude or a benchmark left go on");
-	if (proc != NULL)
-		closedir(proc);
-	return proc == NULL ? -1 : count;
+	closedir(proc);
+	return count;
 }
 
 /* process_end_elders: what carries our mark and is older than we are. */
@@ -2500,26 +2531,29 @@ tree_clear(void)
 
 static struct kept stash_log;		/* git stash list is made from it */
 
-/* kept_set: such a file is as it is now. */
-static void
-kept_set(struct kept *k, int at, const char *name)
+/* kept_now: such a file as it is now. */
+static struct kept
+kept_now(int at, const char *name)
 {
+	struct kept k = { 0 };
 	struct stat st;
 
-	k->at = at;
-	k->grows = 0;
-	k->name = words_copy(name);
-	k->content = file_text(at, name, &k->size);
-	if (k->content == NULL && errno == EACCES)
+	k.at = at;
+	k.content = file_text(at, name, &k.size);
+	if (k.content == NULL && errno == EACCES)
 		die(1, "cannot read %s:", name);
-	k->mode = fstatat(at, name, &st, 0) == 0 ? st.st_mode & 07777 : 0;
+	k.mode = fstatat(at, name, &st, 0) == 0 ? st.st_mode & 07777 : 0;
+	k.name = words_copy(name);
+	return k;
 }
 
 static void
 kept_add(int at, const char *name)
 {
+	struct kept k = kept_now(at, name);	/* die never sees half a one */
+
 	kept = resize(kept, (kept_n + 1) * sizeof *kept);
-	kept_set(&kept[kept_n++], at, name);
+	kept[kept_n++] = k;
 }
 
 static void
@@ -2554,7 +2588,7 @@ kept_note(void)
 	while (kept_n > 0)
 		kept_free(&kept[--kept_n]);
 	kept_free(&stash_log);
-	kept_set(&stash_log, AT_FDCWD, tree_file("logs/refs/stash"));
+	stash_log = kept_now(AT_FDCWD, tree_file("logs/refs/stash"));
 	for (name = settings_of_git; *name != NULL; name++)
 		kept_add(AT_FDCWD, tree_file(*name));
 	folder = base == NULL ? "." : text("%.*s", (int)(base - opt.prefix),
@@ -4177,8 +4211,10 @@ samples_median(int run, int iteration, const char *benchmark)
 	double median = -1;
 	size_t size = 0;
 	FILE *in = NULL;
-	int fd = openat(output_fd, result_name(run, iteration, text("%.*s.csv",
-	    (int)strcspn(benchmark, "="), benchmark)), O_RDONLY | O_CLOEXEC);
+	const char *name = result_name(run, iteration, text("%.*s.csv",
+	    (int)strcspn(benchmark, "="), benchmark));
+	int fd = fd_or_none(openat(output_fd, name, O_RDONLY | O_CLOEXEC),
+	    name);
 
 	if (fd < 0 || (in = fdopen(fd, "r")) == NULL)
 		return -1;
@@ -4870,6 +4906,7 @@ changes_between(const char *from, const char *to)
 static int
 resume_row(const struct run *r, const char *branch)
 {
+	const char *name;
 	struct attempt a;
 	int fd;
 
@@ -4882,9 +4919,10 @@ resume_row(const struct run *r, const char *branch)
 	COPY(a.commit, git_said("rev-parse", branch));
 	a.changes = changes_between(tree_start, a.commit);
 	protected_look(&a);
-	fd = openat(output_fd, result_name(a.run, a.iteration,
-	    text("attempt-%d.jsonl", a.number)), O_RDONLY | O_NONBLOCK |
-	    O_CLOEXEC);
+	name = result_name(a.run, a.iteration,
+	    text("attempt-%d.jsonl", a.number));
+	fd = fd_or_none(openat(output_fd, name, O_RDONLY | O_NONBLOCK |
+	    O_CLOEXEC), name);
 	if (fd >= 0) {
 		transcript_read(fd);
 		close(fd);

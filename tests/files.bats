@@ -614,6 +614,7 @@ full() {
 	EOF
 	REHEARSAL=$SCENE/flood run -1 full 256k "$CCRE" -q --no-plugin -o "$OUT" \
 	    -r 1 -i 5 "$PROJECT" exp
+	echo "$output"
 	[[ $output == *"no space left for attempt-1.jsonl in $OUT"* ]]
 	[ "$(calls)" = 1 ]
 	house_is_clean

@@ -552,3 +552,22 @@ alive() {	# alive PID: and no zombie
 		echo "$output"
 	done
 }
+
+@test "when it cannot look for what claude left it says so, and the next start ends it" {
+	[ "$CHECK_BUILD" != sanitized ] || skip "strace and LeakSanitizer exclude each other"
+	scene leaves <<-'END'
+		init; edit; sleep 1000 < /dev/null > /dev/null 2>&1 & echo $! > ../left
+		result false success Done.
+	END
+	CC_TEST_ID=$BATS_TEST_TMPDIR REHEARSAL="$SCENE/leaves success" run -1 \
+	    strace -qq -o trace -P /proc -e inject=openat:error=EMFILE:when=2 "$CCRE" \
+	    --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp
+	echo "$output"
+	[[ $output == *'cannot open /proc: Too many open files'* ]]
+	alive "$(cat left)"
+	run -0 experiment -r 1 -i 1
+	echo "$output"
+	[[ $output == *'an agent of the last life was still at work: ended'* ]]
+	! alive "$(cat left)"
+	house_is_clean
+}
