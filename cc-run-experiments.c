@@ -3930,7 +3930,7 @@ static const char ledger_header[] =
     "cache_read_tokens,cache_creation_tokens,session_id,model,claude_version,"
     "survivors,protected_touched";
 enum { RUN_ID = 1, ITERATION_ID = 2, ATTEMPT = 3, OUTCOME = 4, SECONDS = 7,
-    CHARGED = 8, COMMIT = 10, COST = 15,
+    CHARGED = 8, COMMIT = 10, COST = 15, MODEL = 21, CLAUDE_VERSION = 22,
     COLUMNS = 25 };
 
 static const char diffstats_header[] =
@@ -3948,6 +3948,32 @@ static const char *
 whole(long long n)
 {
 	return n < 0 ? "" : text("%lld", n);
+}
+
+static struct client {			/* a version of claude with a model */
+	char name[112];
+	int attempts;
+} *clients;				/* as the ledger has them */
+static int clients_n;
+
+/* client_attempt: one more by it, where it is known; is it a second one? */
+static int
+client_attempt(const char *version, const char *model)
+{
+	const char *name = text("%.31s %.63s", version, model);
+	int i = 0;
+
+	if (*version == '\0')
+		return 0;
+	while (i < clients_n && strcmp(clients[i].name, name) != 0)
+		i++;
+	if (i == clients_n) {
+		clients = resize(clients, (size_t)++clients_n *
+		    sizeof *clients);
+		COPY(clients[i].name, name);
+		clients[i].attempts = 0;
+	}
+	return clients[i].attempts++ == 0 && clients_n > 1;
 }
 
 /* ledger_row: what is known of an attempt, on disk before the next starts. */
@@ -3971,6 +3997,10 @@ ledger_row(const struct attempt *a, double charged)
 	    init->session[0] != '\0' ? init->session : r->session,
 	    init->model, init->version, whole(a->ended.survivors),
 	    whole(a->protected_touched), NULL });
+	if (client_attempt(init->version, init->model))
+		warn("run %d iteration %d: claude is %s %s now, it was %s: "
+		    "attempts of both are in one experiment", a->run,
+		    a->iteration, init->version, init->model, clients[0].name);
 }
 
 /* diffstats_row: what a finished iteration changed; src is all but *.md. */
@@ -4131,6 +4161,11 @@ setting_agrees(const char *const *theirs, const char *const *ours)
 		    " another prefix", opt.prefix, *key == '\0' ? "out" : "",
 		    *key == '\0' ? ours[0] : key,
 		    *key == '\0' ? ours[1] : theirs[1]);
+	if (!opt.benchmark_only && strcmp(theirs[1], ours[1]) != 0 &&
+	    (strcmp(key, "plugin_commit") == 0 ||
+	    strcmp(key, "claude_path") == 0))
+		warn("prefix %s was started with %s=%s, now it is %s",
+		    opt.prefix, key, theirs[1], ours[1]);
 	if (strcmp(key, "baseline_commit") == 0)
 		COPY(repo.base, theirs[1]);
 	if (strcmp(key, "runs") != 0)
@@ -4280,6 +4315,7 @@ ledger_line(char *const *field, int fields)
 	r->cost += strtod(field[COST], NULL);
 	r->charged += charged;
 	r->attempts = m != r->next ? 0 : (int)k;
+	client_attempt(field[CLAUDE_VERSION], field[MODEL]);
 	/* Only what finishes its iteration is charged. */
 	if (o <= OUT_OF_TIME || (o == FAILURE && charged > 0)) {
 		r->next = (int)m + 1;
@@ -4304,6 +4340,7 @@ ledger_read(void)
 
 	runs = resize(runs, (size_t)(opt.runs + 1) * sizeof *runs);
 	memset(runs, 0, (size_t)(opt.runs + 1) * sizeof *runs);
+	clients_n = 0;
 	for (n = 1; n <= opt.runs; n++) {
 		runs[n].id = n;
 		runs[n].next = 1;
@@ -4403,6 +4440,10 @@ ledger_table(void)
 		}
 		putchar('\n');
 	}
+	for (i = 0; clients_n > 1 && i < (size_t)clients_n; i++)
+		printf("%sclaude %s: %d attempt%s\n", i == 0 ? "\n" : "",
+		    clients[i].name, clients[i].attempts,
+		    clients[i].attempts == 1 ? "" : "s");
 	printf("\nThe branches, and what they changed in all:\n");
 	for (run = (int)opt.first; run <= opt.last; run++) {
 		if (runs[run].at == 0)

@@ -553,3 +553,39 @@ scenes_of_stops() {
 	grep -A1 -xF '<--plugin-dir>' arguments.1 |
 	    grep -qxF "<$(realpath plugin)>"
 }
+
+@test "a claude that changes its version is told at once, and counted in the table" {
+	scene newer <<-'END'
+		init | sed 's/2\.1\.330/2.1.331/'; edit
+		result false success Done.
+	END
+	REHEARSAL="success $SCENE/newer success" run -0 --separate-stderr experiment -r 1 -i 3
+	echo "$output"; echo "$stderr"
+	[[ $stderr == *'run 1 iteration 2: claude is 2.1.331 rehearsal now, it was 2.1.330 rehearsal: '* ]]
+	[ "$(grep -c 'attempts of both' <<< "$stderr")" = 1 ]
+	[[ $output == *$'\nclaude 2.1.330 rehearsal: 2 attempts\nclaude 2.1.331 rehearsal: 1 attempt\n'* ]]
+	[ "$(ledger claude_version)" = $'2.1.330\n2.1.331\n2.1.330' ]
+}
+
+@test "a claude that stays as it is gets no word" {
+	run -0 --separate-stderr experiment -r 1 -i 2
+	[[ $output$stderr != *'claude is'* && $output != *'claude 2.1'* ]]
+}
+
+@test "a plugin or a path of claude that changed since the first start is told" {
+	local plugin=$BATS_TEST_TMPDIR/changing
+	mkdir -p "$plugin/.claude-plugin"
+	echo '{"name":"changing"}' > "$plugin/.claude-plugin/plugin.json"
+	git -C "$plugin" init -q
+	git -C "$plugin" add -A
+	git -C "$plugin" commit -qm one
+	REHEARSAL='success rate-limit' CC_PLUGIN_DIR=$plugin run -75 ccre -o "$OUT" -r 1 -i 2 "$PROJECT" exp
+	echo more > "$plugin/file"
+	git -C "$plugin" add -A
+	git -C "$plugin" commit -qm two
+	cp "$CCRE_ROOT/contrib/rehearsal-claude" other-claude
+	CC_CLAUDE=$PWD/other-claude CC_PLUGIN_DIR=$plugin run -0 ccre -o "$OUT" -r 1 -i 2 "$PROJECT" exp
+	echo "$output"
+	[[ $output == *"prefix exp was started with plugin_commit=$(git -C "$plugin" rev-parse HEAD~1), now it is $(git -C "$plugin" rev-parse HEAD)"* ]]
+	[[ $output == *"prefix exp was started with claude_path="*", now it is $PWD/other-claude"* ]]
+}
