@@ -32,6 +32,23 @@ quick() {
 	CCRE=$CCRE_QUICK experiment "$@"
 }
 
+# project GIT-ARGUMENT...: git in the project.
+project() {
+	git -C "$PROJECT" "$@"
+}
+
+# ended STATUS PID: a child of this shell ends with that status.
+ended() {
+	local status=0
+	wait "$2" || status=$?
+	[ "$status" = "$1" ]
+}
+
+# alive PID: it is there, and no zombie.
+alive() {
+	grep -q '^State:.*[RSDTt] (' "/proc/$1/status" 2> /dev/null
+}
+
 # no_survivors: nothing that this test's ccre started is alive, not even for
 # a moment; zombies that nobody reaps are not alive.
 no_survivors() {
@@ -39,7 +56,7 @@ no_survivors() {
 	# shellcheck disable=SC2013 # these names have no blanks
 	for environ in $(grep -lszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ); do
 		pid=${environ#/proc/} pid=${pid%/environ}
-		grep -q '^State:.*[RSDTt] (' "/proc/$pid/status" 2>/dev/null || continue
+		alive "$pid" || continue
 		echo "survived: $(tr '\0' ' ' < "/proc/$pid/cmdline")"
 		kill -KILL "$pid"
 		found=1

@@ -7,10 +7,6 @@
 
 load helper
 
-project() {
-	git -C "$PROJECT" "$@"
-}
-
 # rows: run, iteration and outcome of each row, by run.
 rows() {
 	awk -F, 'NR > 1 { print $2 "/" $3, $5 }' "$OUT/exp--iterations.csv" | sort -s -t / -k 1n
@@ -33,16 +29,6 @@ house() {
 gone() {
 	[ -z "$(ls -A "$TMPDIR")" ]
 	[ -z "$(find "$OUT" "$PROJECT/.git" -name '*lock*' -o -name '*.runner' -o -name '*.tmp' -o -name '*.note')" ]
-}
-
-ended() {	# ended STATUS PID: a child of this shell ends so
-	local status=0
-	wait "$2" || status=$?
-	[ "$status" = "$1" ]
-}
-
-alive() {	# alive PID: and no zombie
-	grep -q '^State:.*[RSDTt] (' "/proc/$1/status" 2> /dev/null
 }
 
 @test "the user's checkout, index and HEAD are not touched, and may be dirty" {

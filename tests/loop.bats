@@ -1,15 +1,12 @@
 # The loop of design section 3: what follows each outcome, what is committed,
 # what is put back and kept, and what claude is told.
 
+# shellcheck disable=SC2154 # run assigns output and stderr
+
 load helper
 
 # Where scenes and the recorder leave what they saw.
 export SEEN=$BATS_TEST_TMPDIR
-
-# project GIT-ARGUMENT...: git in the project.
-project() {
-	git -C "$PROJECT" "$@"
-}
 
 # attempts: the ledger as "run.iteration.attempt outcome", one line each.
 attempts() {
@@ -560,7 +557,7 @@ scenes_of_stops() {
 		result false success Done.
 	END
 	REHEARSAL="success $SCENE/newer success" run -0 --separate-stderr experiment -r 1 -i 3
-	echo "$output"; echo "$stderr"
+	echo "$output"
 	[[ $stderr == *'run 1 iteration 2: claude is 2.1.331 rehearsal now, it was 2.1.330 rehearsal: '* ]]
 	[ "$(grep -c 'attempts of both' <<< "$stderr")" = 1 ]
 	[[ $output == *$'\nclaude 2.1.330 rehearsal: 2 attempts\nclaude 2.1.331 rehearsal: 1 attempt\n'* ]]

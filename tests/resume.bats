@@ -10,19 +10,27 @@ tip() {		# tip RUN ITERATION: its branch
 	echo "exp-run-$1-iteration-$2"
 }
 
-project() {
-	git -C "$PROJECT" "$@"
-}
-
 # rows: run, iteration and outcome of each row.
 rows() {
 	awk -F, 'NR > 1 { print $2 "/" $3, $5 }' "$OUT/exp--iterations.csv"
 }
 
-# killed SCENES ARGUMENT...: an experiment whose runner is killed with -9 while
-# claude hangs in the scene "working"; claude lives on.
-killed() {
+# killed_with SCENES ARGUMENT...: an experiment whose runner is killed with -9
+# when a scene has made the file "working"; claude lives on.
+killed_with() {
 	local scenes=$1 pid
+	shift
+	REHEARSAL=$scenes CC_TEST_ID=$BATS_TEST_TMPDIR \
+	    "$CCRE" --no-plugin -o "$OUT" "$@" "$PROJECT" exp > /dev/null 2>&1 3>&- &
+	pid=$!
+	wait_until 20 test -e working
+	kill -KILL "$pid"
+	wait "$pid" 2> /dev/null || :
+}
+
+# killed SCENES ARGUMENT...: the same while claude hangs after these scenes.
+killed() {
+	local scenes=$1
 	shift
 	scene working <<-'END'
 		init
@@ -31,36 +39,16 @@ killed() {
 		: > ../working
 		sleep 1000
 	END
-	REHEARSAL="$scenes $SCENE/working" CC_TEST_ID=$BATS_TEST_TMPDIR \
-	    "$CCRE" --no-plugin -o "$OUT" "$@" "$PROJECT" exp > /dev/null 2>&1 3>&- &
-	pid=$!
-	wait_until 20 test -e working
-	kill -KILL "$pid"
-	wait "$pid" 2> /dev/null || :
+	killed_with "$scenes $SCENE/working" "$@"
 }
 
 # killed_in SCENE ARGUMENT...: the same in a first call that plays SCENE; claude
 # dies as well.
 killed_in() {
-	local part=$1 pid
+	local part=$1
 	shift
-	REHEARSAL="$SCENE/$part" CC_TEST_ID=$BATS_TEST_TMPDIR \
-	    "$CCRE" --no-plugin -o "$OUT" "$@" "$PROJECT" exp > /dev/null 2>&1 3>&- &
-	pid=$!
-	wait_until 20 test -e working
-	kill -KILL "$pid"
-	wait "$pid" 2> /dev/null || :
+	killed_with "$SCENE/$part" "$@"
 	kill -KILL "$(cat claude.pid)"
-}
-
-ended() {	# ended STATUS PID: a child of this shell ends so
-	local status=0
-	wait "$2" || status=$?
-	[ "$status" = "$1" ]
-}
-
-alive() {	# alive PID: and no zombie
-	grep -q '^State:.*[RSDTt] (' "/proc/$1/status" 2> /dev/null
 }
 
 @test "the same command goes on at the first missing iteration, with the time charged" {
@@ -568,6 +556,6 @@ alive() {	# alive PID: and no zombie
 	run -0 experiment -r 1 -i 1
 	echo "$output"
 	[[ $output == *'an agent of the last life was still at work: ended'* ]]
-	! alive "$(cat left)"
+	run ! alive "$(cat left)"
 	house_is_clean
 }
