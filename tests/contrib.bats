@@ -244,3 +244,50 @@ slurm() {
 	run -1 node "$CCRE_ROOT/tests/kubernetes.mjs" bad.yaml "$modules"
 	[[ $output == *'parallelism must be integer'* ]]
 }
+
+@test "delete-branches bundles an experiment, deletes it, and the bundle brings it back" {
+	REHEARSAL='success rate-limit success' run -75 experiment -r 1 -i 2
+	REHEARSAL='success' run -0 experiment -r 1 -i 2
+	REHEARSAL='success' run -0 ccre --no-plugin -q -o "$OUT" -r 1 -i 1 "$PROJECT" exp/more
+	project branch exp-run-x-iteration-1
+	local before delete=$CCRE_ROOT/contrib/delete-branches
+	before=$(project for-each-ref)
+	run -0 "$delete" -n "$PROJECT" exp
+	echo "$output"
+	[[ $output == *refs/heads/exp-run-1-iteration-2* && $output == *refs/cc-run-experiments/exp/baseline* && $output != *more* && $output != *run-x* ]]
+	[ "$(project for-each-ref)" = "$before" ]
+	run -1 "$delete" "$PROJECT" exp <<< n
+	[[ $output == *'[y/N]'*'nothing is deleted' ]]
+	[ "$(project for-each-ref)" = "$before" ]
+	run -1 "$delete" -f "$PROJECT" exp
+	[[ $output == *"exp.bundle exists: choose another file with -o" ]]
+	run -0 "$delete" -o again.bundle "$PROJECT" exp <<< y
+	[ "$(project for-each-ref | grep -c 'exp[-/]run-1')" = 0 ]
+	[ "$(project for-each-ref | grep -c -e exp/more -e run-x)" -ge 2 ]
+	git -C "$PROJECT" fetch -q "$PWD/again.bundle" 'refs/*:refs/*'
+	[ "$(project for-each-ref)" = "$before" ]
+	run -0 "$delete" -f -o third.bundle "$PROJECT" exp < /dev/null
+
+	[ -z "$output" ]
+}
+
+@test "delete-branches refuses what is in use, and what is not there" {
+	local delete=$CCRE_ROOT/contrib/delete-branches before
+	run -0 experiment -r 1 -i 1
+	before=$(project for-each-ref)
+	run -1 "$delete" -f "$PROJECT" 'ex.'
+	[[ $output == *'has no branch and no attempt of ex.' ]]
+	project switch -q exp-run-1-iteration-1
+	run -1 "$delete" -f "$PROJECT" exp
+	[[ $output == *'refs/heads/exp-run-1-iteration-1 is checked out'* ]]
+	project switch -q main
+	: > "$PROJECT/.git/cc-run-experiments.note"
+	run -1 "$delete" -f "$PROJECT" exp
+	[[ $output == *'a runner is at work in'* ]]
+	rm "$PROJECT/.git/cc-run-experiments.note"
+	run -1 "$delete" -f -o /nowhere/x "$PROJECT" exp
+	[[ $output == *'cannot write /nowhere/x: nothing is deleted' ]]
+	run -2 "$delete" "$PROJECT"
+	[ "$(project for-each-ref)" = "$before" ]
+	[ ! -e exp.bundle ]
+}
