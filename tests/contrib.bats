@@ -291,3 +291,44 @@ slurm() {
 	[ "$(project for-each-ref)" = "$before" ]
 	[ ! -e exp.bundle ]
 }
+
+# options_of_help: what --help names, short and long, one a line.
+options_of_help() {
+	ccre --help | sed -n 's/^  \(-.\), \(--[a-z-]*\).*/\1\n\2/p; s/^      \(--[a-z-]*\).*/\1/p' | sort
+}
+
+@test "the completions name the options of --help, and no other" {
+	local dir=$CCRE_ROOT/contrib/completions
+	[ "$(options_of_help | wc -l)" -ge 35 ]
+	# bash: what is offered; short ones only where they take a value
+	diff <(options_of_help | grep -e --) <(bash -c '. "$1"
+	    COMP_WORDS=(cc-run-experiments -) COMP_CWORD=1
+	    _cc_run_experiments; printf "%s\n" "${COMPREPLY[@]}"' - "$dir/cc-run-experiments.bash" | sort)
+	diff <(options_of_help) <(grep "^	'" "$dir/_cc-run-experiments" |
+	    sed "s/\[[^]]*\].*//" | grep -oE -e '--?[A-Za-z][a-z-]*' | sort -u)
+	diff <(options_of_help) <(sed -n 's/^complete -c cc-run-experiments//p' "$dir/cc-run-experiments.fish" |
+	    sed "s/ -d .*//" | grep -oE -e '-(s|l) [A-Za-z-]+' |
+	    sed 's/^-s /-/; s/^-l /--/' | sort)
+}
+
+@test "each shell offers what belongs there" {
+	local dir=$CCRE_ROOT/contrib/completions
+	mkdir -p here/sub
+	offered() {	# offered WORD...: by bash, for the last of them
+		bash -c '. "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		    _cc_run_experiments; printf "%s\n" "${COMPREPLY[@]}"' - "$dir/cc-run-experiments.bash" cc-run-experiments "$@"
+	}
+	[ "$(offered --bench | sort)" = $'--benchmark\n--benchmark-only\n--benchmark-timeout' ]
+	[ "$(offered -o here/)" = here/sub ]
+	[ "$(offered -p bin/cl)" = bin/claude ]
+	[ -z "$(offered --runs '')" ]
+	[ "$(offered here/)" = here/sub ]
+	[ -z "$(offered . x -- --)" ]
+	if command -v zsh; then
+		zsh -n "$dir/_cc-run-experiments"
+	fi
+	if command -v fish; then
+		run -0 fish -c 'source $argv[1]; complete -C "cc-run-experiments --bench"' "$dir/cc-run-experiments.fish"
+		[ "$(cut -f 1 <<< "$output" | sort)" = $'--benchmark\n--benchmark-only\n--benchmark-timeout' ]
+	fi
+}
