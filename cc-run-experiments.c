@@ -684,22 +684,38 @@ fd_scratch(void)
 	return fd;
 }
 
-/* fd_or_none: fd; -1 where there is no such file, but not for want of means. */
+/*
+ * file_open: to be read; -1 with errno where there is no such file, which want
+ * of means never looks like.  A FIFO does not keep us waiting.
+ */
 static int
-fd_or_none(int fd, const char *name)
+file_open(int at, const char *name, int flags)
 {
+	int fd = openat(at, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
+
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == EIO))
 		die(1, "cannot open %s:", name);
 	return fd;
 }
 
+/* file_stream: the same as a stream; NULL where there is no such file. */
+static FILE *
+file_stream(int at, const char *name)
+{
+	int fd = file_open(at, name, 0);
+	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd >= 0 && in == NULL)
+		die(1, "cannot open %s:", name);
+	return in;
+}
+
 /* file_text: a regular file's content; NULL with errno where there is none. */
 static char *
 file_text(int at, const char *path, size_t *size)
 {
-	int fd = fd_or_none(openat(at, path, O_RDONLY | O_NONBLOCK |
-	    O_CLOEXEC), path);
+	int fd = file_open(at, path, 0);
 	struct stat st;
 	char *content = NULL;
 	ssize_t got = 1;
@@ -773,10 +789,9 @@ dir_open(int at, const char *name, int writable)
 	if ((st.st_mode & S_IRUSR) == 0 || (st.st_mode & S_IXUSR) == 0 ||
 	    (writable && (st.st_mode & S_IWUSR) == 0))
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRWXU, 0);
-	fd = fd_or_none(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-	    O_CLOEXEC), name);
+	fd = file_open(at, name, O_DIRECTORY | O_NOFOLLOW);
 	if (fd >= 0 && (dir = fdopendir(fd)) == NULL)
-		close(fd);
+		die(1, "cannot open %s:", name);
 	return dir;
 }
 
@@ -842,12 +857,12 @@ lock_take(const struct lock *l, long record, short type)
 	int tries = 0;
 
 	while (lock_range(l->fd, F_SETLK, type, at, 1) != 0) {
-		if ((errno == EACCES || errno == EAGAIN) && tries++ < 3) {
+		if (errno != EACCES && errno != EAGAIN)
+			die(1, "cannot lock %s:", l->path);
+		if (tries++ < 3) {
 			nanosleep(&moment, NULL);	/* lock_drop is quick */
 			continue;
 		}
-		if (errno != EACCES && errno != EAGAIN)
-			die(1, "cannot lock %s:", l->path);
 		if (pread(l->fd, said, sizeof said - 1, at) < 0)
 			die(1, "cannot read %s:", l->path);
 		die(EXIT_LATER, "another runner is at work%s, %.*s: type it "
@@ -1016,7 +1031,9 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 	for (;; (*record)[n++] = (char)c) {
 		if (n + 1 >= *size)
 			*record = resize(*record, *size = 2 * *size + 256);
-		if ((c = getc(in)) == EOF)
+		if ((c = getc(in)) == EOF && ferror(in))
+			die(1, "cannot read a CSV file:");
+		if (c == EOF)
 			return n > 0 ? -1 : 0;
 		if (c == '"')
 			quoted = !quoted;
@@ -1753,15 +1770,9 @@ static FILE *
 process_file(pid_t pid, const char *name)
 {
 	char path[64];			/* no text(): so many of them */
-	FILE *in;
-	int fd;
 
 	sprintf(path, "/proc/%ld/%s", (long)pid, name);
-	fd = fd_or_none(open(path, O_RDONLY | O_CLOEXEC), path);
-	in = fd < 0 ? NULL : fdopen(fd, "r");
-	if (fd >= 0 && in == NULL)
-		die(1, "cannot open %s:", path);
-	return in;
+	return file_stream(AT_FDCWD, path);
 }
 
 /* process_stat: state, parent and start of pid; X where there is none. */
@@ -2695,6 +2706,14 @@ output_same(void)
 	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
+/* output_again: another run's agent may have removed it. */
+static void
+output_again(void)
+{
+	if (!output_same())
+		output_make();
+}
+
 /* kept_mend: all are, in the output directory that we knew; then, none is. */
 static void
 kept_mend(void)
@@ -3097,8 +3116,7 @@ tree_known(void)
 {
 	if (plan_only)
 		return;
-	if (!output_same())		/* another run's agent has removed it */
-		output_make();
+	output_again();
 	kept_note();
 	if (!in_clone)
 		note_write();
@@ -4099,33 +4117,45 @@ settings_write(FILE *to, const char *version)
 	free(arguments);
 }
 
-/* settings_matter: does a difference of this key make it another experiment? */
-static int
-settings_matter(const char *key)
+enum difference {			/* from what the first start had: */
+	OTHER,				/* this is another experiment */
+	NOTHING,
+	WARNED,
+	LARGER,				/* it may grow */
+	OF_FIRST,			/* that of the first start is taken */
+	YARDSTICK			/* --benchmark-only may bring it */
+};
+
+/* setting_means: what a value that differs means. */
+static enum difference
+setting_means(const char *key)
 {
-	static const char *const may_differ[] = { "version", "started_at",
-	    "host", "system", "baseline_commit", "plugin_commit", "claude_path",
-	    "claude_version", "runs", NULL };
-	const char *const *k = may_differ;
+	static const struct {
+		const char *key;
+		enum difference means;
+	} *k, keys[] = {
+		{ "version", NOTHING },
+		{ "started_at", NOTHING },
+		{ "host", NOTHING },
+		{ "system", NOTHING },
+		{ "baseline_commit", OF_FIRST },
+		{ "plugin_commit", WARNED },
+		{ "claude_path", WARNED },
+		{ "claude_version", NOTHING },
+		{ "runs", LARGER },
+		{ "benchmark", YARDSTICK },
+		{ "build", YARDSTICK },
+		{ "benchmark_timeout", YARDSTICK },
+		{ "samples", YARDSTICK },
+		{ "every_iteration", YARDSTICK },
+		{ NULL, OTHER },
+	};
 
 	if (opt.benchmark_only && strcmp(key, "isolate") == 0)
-		return 0;
-	while (*k != NULL && strcmp(*k, key) != 0)
-		k++;
-	return *k == NULL;
-}
-
-/* settings_yardstick: may --benchmark-only bring it along? */
-static int
-settings_yardstick(const char *key)
-{
-	static const char *const keys[] = { "build", "benchmark",
-	    "benchmark_timeout", "samples", "every_iteration", NULL };
-	const char *const *k = keys;
-
-	while (*k != NULL && strcmp(*k, key) != 0)
-		k++;
-	return *k != NULL;
+		return NOTHING;
+	for (k = keys; k->key != NULL && strcmp(k->key, key) != 0; k++)
+		;
+	return opt.benchmark_only && k->means == WARNED ? NOTHING : k->means;
 }
 
 /* settings_read: key and value in turn; all are the list's own. */
@@ -4154,21 +4184,21 @@ static const char *
 setting_agrees(const char *const *theirs, const char *const *ours)
 {
 	const char *key = theirs[0];
+	enum difference means = setting_means(key);
+	int differ = strcmp(theirs[1], ours[1]) != 0;
 
 	if (strcmp(ours[0], key) != 0 ||
-	    (settings_matter(key) && strcmp(theirs[1], ours[1]) != 0))
+	    (differ && (means == OTHER || means == YARDSTICK)))
 		die(EXIT_USAGE, "prefix %s was started with%s %s=%.200s: choose"
 		    " another prefix", opt.prefix, *key == '\0' ? "out" : "",
 		    *key == '\0' ? ours[0] : key,
 		    *key == '\0' ? ours[1] : theirs[1]);
-	if (!opt.benchmark_only && strcmp(theirs[1], ours[1]) != 0 &&
-	    (strcmp(key, "plugin_commit") == 0 ||
-	    strcmp(key, "claude_path") == 0))
+	if (differ && means == WARNED)
 		warn("prefix %s was started with %s=%s, now it is %s",
 		    opt.prefix, key, theirs[1], ours[1]);
-	if (strcmp(key, "baseline_commit") == 0)
+	if (means == OF_FIRST)
 		COPY(repo.base, theirs[1]);
-	if (strcmp(key, "runs") != 0)
+	if (means != LARGER)
 		return theirs[1];
 	if (opt.runs < strtol(theirs[1], NULL, 10))
 		die(EXIT_USAGE, "prefix %s was started with runs=%s: they may "
@@ -4212,12 +4242,12 @@ settings_agree(void)
 	for (i = j = 0; i < theirs.n || j < ours.n;) {
 		their = i < theirs.n ? theirs.v + i : none;
 		our = j < ours.n ? ours.v + j : none;
-		if (later && settings_yardstick(their[0])) {
+		if (later && setting_means(their[0]) == YARDSTICK) {
 			i += 2;
 			continue;
 		}
 		j += 2;
-		if (later && settings_yardstick(our[0])) {
+		if (later && setting_means(our[0]) == YARDSTICK) {
 			setting(to, our[0], our[1]);
 			continue;
 		}
@@ -4245,13 +4275,10 @@ samples_median(int run, int iteration, const char *benchmark)
 	char *record = NULL, *field[5];
 	double median = -1;
 	size_t size = 0;
-	FILE *in = NULL;
-	const char *name = result_name(run, iteration, text("%.*s.csv",
-	    (int)strcspn(benchmark, "="), benchmark));
-	int fd = fd_or_none(openat(output_fd, name, O_RDONLY | O_CLOEXEC),
-	    name);
+	FILE *in = file_stream(output_fd, result_name(run, iteration,
+	    text("%.*s.csv", (int)strcspn(benchmark, "="), benchmark)));
 
-	if (fd < 0 || (in = fdopen(fd, "r")) == NULL)
+	if (in == NULL)
 		return -1;
 	while (csv_read(in, &record, &size, field, 5) == 5)
 		if (isdigit((unsigned char)field[4][0]))
@@ -4331,11 +4358,11 @@ ledger_line(char *const *field, int fields)
 static void
 ledger_read(void)
 {
-	char *record = NULL, *field[COLUMNS + 1], *data;
+	char *record = NULL, *field[COLUMNS + 1];
 	const char *name = experiment_file("iterations");
-	size_t size, room = 0;
+	FILE *in = file_stream(output_fd, name);
+	size_t room = 0;
 	long line = 1;
-	FILE *in;
 	int n;
 
 	runs = resize(runs, (size_t)(opt.runs + 1) * sizeof *runs);
@@ -4346,12 +4373,8 @@ ledger_read(void)
 		runs[n].next = 1;
 		COPY(runs[n].commit, repo.base);
 	}
-	if ((data = file_text(output_fd, name, &size)) == NULL || size == 0) {
-		free(data);
+	if (in == NULL)
 		return;
-	}
-	if ((in = fmemopen(data, size, "r")) == NULL)
-		die(1, "cannot read %s:", name);
 	csv_read(in, &record, &room, field, COLUMNS);	/* the header */
 	while ((n = csv_read(in, &record, &room, field, COLUMNS + 1)) != 0)
 		if (line++, ledger_line(field, n) != 0)
@@ -4361,7 +4384,6 @@ ledger_read(void)
 			    opt.prefix, opt.runs, COLUMNS);
 	fclose(in);
 	free(record);
-	free(data);
 }
 
 /* run_over: has it no more iterations? */
@@ -4416,8 +4438,7 @@ ledger_table(void)
 	int shown[OUTCOMES] = { 0 }, run, o, width;
 	size_t i;
 
-	if (!output_same())
-		output_make();
+	output_again();
 	ledger_read();
 	for (run = (int)opt.first; run <= opt.last; run++)
 		for (o = 0; o < OUTCOMES; o++)
@@ -4962,9 +4983,7 @@ resume_row(const struct run *r, const char *branch)
 	protected_look(&a);
 	name = result_name(a.run, a.iteration,
 	    text("attempt-%d.jsonl", a.number));
-	fd = fd_or_none(openat(output_fd, name, O_RDONLY | O_NONBLOCK |
-	    O_CLOEXEC), name);
-	if (fd >= 0) {
+	if ((fd = file_open(output_fd, name, 0)) >= 0) {
 		transcript_read(fd);
 		close(fd);
 	}
@@ -5006,16 +5025,13 @@ resume_branches(void)
 static void
 resume_diffstats(void)
 {
-	const char *name = experiment_file("diffstats");
-	char *data, *record = NULL, *field[9];
+	FILE *in = file_stream(output_fd, experiment_file("diffstats"));
 	struct words there = { NULL, 0 };
-	size_t size, room = 0;
+	char *record = NULL, *field[9];
 	struct attempt a;
-	FILE *in;
+	size_t room = 0;
 	int id, m;
 
-	data = file_text(output_fd, name, &size);
-	in = size > 0 ? fmemopen(data, size, "r") : NULL;
 	while (in != NULL && csv_read(in, &record, &room, field, 9) == 9)
 		words_add(&there, words_copy(text("%s,%s", field[1],
 		    field[2])));
@@ -5038,7 +5054,6 @@ resume_diffstats(void)
 		fclose(in);
 	words_free(&there);
 	free(record);
-	free(data);
 }
 
 /* resume_home: has the user gone home himself?  He is on a branch of his. */
@@ -5128,7 +5143,6 @@ resume_tree(const struct words *facts, const struct words *files)
 
 	if (facts->n == 0)
 		return;
-
 	COPY(repo.home, strcmp(facts->v[1], "HEAD") == 0 ? "" : facts->v[1]);
 	COPY(repo.home_commit, facts->v[2]);
 	tree_inherited = 1;
