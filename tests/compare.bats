@@ -53,8 +53,8 @@ samples() {
 	local quotients
 	quotients=$(for t in 0.50 0.60 0.55 0.70 0.65; do for c in 0.90 1.00 0.80 0.62 0.95; do
 		awk -v t=$t -v c=$c 'BEGIN { printf "%.6f\n", t / c }'; done; done | sort -n)
-	[[ $output == *"ratio     $(sed -n 13p <<< "$quotients" | xargs printf %.3f), the treatment is faster"* ]]
-	[[ $output == *"interval  $(sed -n 3p <<< "$quotients" | xargs printf %.3f) to $(sed -n 23p <<< "$quotients" | xargs printf %.3f) (96.8 %)"* ]]
+	[[ $output == *"ratio     $(sed -n 13p <<< "$quotients" | xargs printf %.3f)"* ]]
+	[[ $output == *"interval  $(sed -n 3p <<< "$quotients" | xargs printf %.3f) to $(sed -n 23p <<< "$quotients" | xargs printf %.3f) (96.8 %): the treatment is faster"* ]]
 	[[ $output == *'p         0.03175'* ]]		# 8 / 252: U = 2
 	[[ $output == *'A12       0.920'* ]]		# 23 of 25
 	[[ $output == *'  treatment 0.500 0.550 0.600 0.650 0.700'* ]]
@@ -149,7 +149,7 @@ samples() {
 	REHEARSAL_EDIT='echo 6000 > us' run -0 ccre --no-plugin -q -r 2 -i 1 -o "$OUT" -b "$benchmark" "$PROJECT" slow
 	run -0 compare fast slow
 	echo "$output"
-	[[ $output == *'ratio     0.667, the treatment is faster'* && $output == *'treatment 0.500 0.500'* && $output == *'control   0.750 0.750'* ]]
+	[[ $output == *'ratio     0.667'* && $output == *'treatment 0.500 0.500'* && $output == *'control   0.750 0.750'* ]]
 	[[ $output =~ 'cost, USD'\ +0.03\ +0.03 || $output =~ 'cost, USD'\ +0.02\ +0.02 ]]
 	[[ $output != *'arms differ'* ]]
 }
@@ -216,7 +216,7 @@ samples() {
 	[ -z "$output" ]
 	local text
 	for text in 'speed-up (times)' iteration 'cost (USD)' 'run time (ms)' 'with (median)' 'without (median)' \
-	    '5 against 5 runs: ratio of times 0.6' '96.8 % interval'; do
+	    'ratio of times 0.6' '96.8 % interval' '5 against 5 runs'; do
 		grep -qF "$text" 'the picture.svg'
 	done
 	grep -qi 'rgb( *0, 114, 178)' 'the picture.svg'
@@ -233,7 +233,7 @@ samples() {
 	arm without 1 0.5
 	run -0 "$CCRE_ROOT/contrib/plot" -o "$OUT" -s 80x20 "o'neil" without b
 	echo "$output"
-	[[ $output == *'b: speed-up over iteration 0'*"o'neil (median)"*'Last speed-up'*'2 against 2 runs: ratio of times 0.354; no interval of 95 % exists'* ]]
+	[[ $output == *'b: speed-up over iteration 0'*"o'neil (median)"*'Last speed-up: ratio of times 0.354 '*'no interval of 95 % exists'*'arm (2 against 2 runs)'* ]]
 	[[ $output == *'*'* ]]
 	run -1 "$CCRE_ROOT/contrib/plot" -o "$OUT" "o'neil" without c
 	[[ $output == "plot: no run of o'neil or without has a last measurement of c" ]]

@@ -332,3 +332,27 @@ options_of_help() {
 		[ "$(cut -f 1 <<< "$output" | sort)" = $'--benchmark\n--benchmark-only\n--benchmark-timeout' ]
 	fi
 }
+
+@test "the worked example finds the difference between the arms, and leaves results and pictures" {
+	run -0 "$CCRE_ROOT/contrib/example/run" example "$CCRE"
+	echo "$output"
+	[[ $output == *'$ contrib/alternate 5 with without cc-run-experiments -q --isolate'*"-b 'work=sh benchmark.sh'"* ]]
+	[[ $output == *'runs finished                               5              5'* ]]
+	[[ $output == *'%): the treatment is faster'* ]]
+	[ "$(grep -c ',success,' example/results/with--iterations.csv)" = 15 ]
+	[ "$(grep -c ',success,' example/results/without--iterations.csv)" = 15 ]
+	command -v gnuplot > /dev/null || skip 'no gnuplot'
+	grep -q '</svg>' example/work.svg
+	[[ $output == *'with (median)'* ]]
+}
+
+@test "the worked example finds no difference where there is none" {
+	run -0 "$CCRE_ROOT/contrib/example/run" -a example "$CCRE"
+	echo "$output"
+	[[ $output == *'%): no difference is shown'* ]]
+	[[ $output == *'plugin                                   none           none'* ]]
+	[[ $output != *'arms differ'* ]]
+	run -2 "$CCRE_ROOT/contrib/example/run" example "$CCRE"
+	[ "$output" = 'run: expected [-a] DIRECTORY [cc-run-experiments]; DIRECTORY must not be there' ]
+	run -2 "$CCRE_ROOT/contrib/example/run"
+}
