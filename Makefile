@@ -14,6 +14,14 @@ cc-run-experiments: cc-run-experiments.c
 check: cc-run-experiments
 	sh tests/check
 
+# The suite with the real client, of the version whose ways the runner knows.
+check-claude: cc-run-experiments
+	npm install --silent --no-fund --no-audit --prefix .cache/claude @anthropic-ai/claude-code@2.1.330
+	CHECK_PLAIN=tests/real-claude.bats CHECK_SANITIZED= sh tests/check
+
+check-platforms:
+	sh tests/platforms
+
 check-crash: cc-run-experiments
 	sh tests/crash ./cc-run-experiments KILL
 	sh tests/crash ./cc-run-experiments TERM
@@ -51,4 +59,4 @@ uninstall:
 clean:
 	rm -f cc-run-experiments
 
-.PHONY: all check check-crash fuzz demo bench lint install uninstall clean
+.PHONY: all check check-claude check-platforms check-crash fuzz demo bench lint install uninstall clean

@@ -52,6 +52,8 @@
 
 #define _GNU_SOURCE 1		/* POSIX_SPAWN_SETSID in glibc's spawn.h */
 #define _DARWIN_C_SOURCE 1	/* the same on macOS */
+#define _FILE_OFFSET_BITS 64	/* transcripts above 2 GB where long has */
+#define _TIME_BITS 64		/* 32 bits, and the years after 2037 */
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>

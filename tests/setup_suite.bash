@@ -17,11 +17,19 @@ setup_suite() {
 		grep -q "	$constant = [0-9* ]*," "$quick"
 		sed -i "s/	$constant = [0-9* ]*,/	$constant = 1,/" "$quick"
 	done
-	# shellcheck disable=SC2086
-	${CC:-cc} ${CHECK_CFLAGS:--O2} -o "$CCRE" "$source"
-	# shellcheck disable=SC2086
-	${CC:-cc} ${CHECK_CFLAGS:--O2} -o "$CCRE_QUICK" "$quick"
+	build "$source" "$CCRE"
+	build "$quick" "$CCRE_QUICK"
 	template
+}
+
+# build SOURCE PROGRAM: by $CC with $CHECK_CFLAGS, to be run by $CHECK_EMULATOR.
+build() {
+	# shellcheck disable=SC2086
+	${CC:-cc} ${CHECK_CFLAGS:--O2} -o "$2" "$1"
+	[ -n "${CHECK_EMULATOR-}" ] || return 0
+	mv "$2" "$2.foreign"
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$CHECK_EMULATOR" "$2.foreign" > "$2"
+	chmod +x "$2"
 }
 
 # template: what every test starts with, made once and copied.
