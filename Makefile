@@ -22,6 +22,12 @@ check-claude: cc-run-experiments
 check-platforms:
 	sh tests/platforms
 
+check-lines:
+	sh tests/gcov
+
+check-mutants:
+	sh tests/mutants
+
 check-crash: cc-run-experiments
 	sh tests/crash ./cc-run-experiments KILL
 	sh tests/crash ./cc-run-experiments TERM
@@ -59,4 +65,4 @@ uninstall:
 clean:
 	rm -f cc-run-experiments
 
-.PHONY: all check check-claude check-platforms check-crash fuzz demo bench lint install uninstall clean
+.PHONY: all check check-claude check-platforms check-lines check-mutants check-crash fuzz demo bench lint install uninstall clean

@@ -93,20 +93,22 @@ enum {
 	BENCHMARK_TIMEOUT_S = 10 * 60,	/* one build or benchmark command */
 	SAMPLES = 1,			/* executions of each benchmark */
 	JOBS = 1, JOBS_MOST = 64,	/* -j: runs at once */
+	ENOUGH_S = 60,			/* less is left: the run has ended */
+	FAILURES = 2			/* so many in a row stop it all */
+};
+
+static const unsigned
 	GIT_TIMEOUT_S = 10 * 60,	/* one git command: more is a fault */
 	GIT_STOPPING_S = 15,		/* all of them after a signal to us */
 	VERSION_TIMEOUT_S = 60,		/* claude --version */
-	ENOUGH_S = 60,			/* less is left: the run has ended */
 	LINGER_S = 30,			/* silence after the result: ended */
 	GRACE_S = 5,			/* between TERM and KILL */
 	SWEEP_S = 10,			/* longest hunt for what is left */
 	TICK_TERMINAL_S = 1,		/* redraw of the status line */
 	TICK_S = 10,			/* look at a call without a terminal */
-	FAILURES = 2,			/* so many in a row stop it all */
 	WAIT_S = 15 * 60,		/* -w, where no reset is told */
 	WAIT_MORE_S = 60,		/* after a reset, and at least */
-	WAIT_MOST_S = 24 * 60 * 60	/* in all; more is not waited for */
-};
+	WAIT_MOST_S = 24 * 60 * 60;	/* in all; more is not waited for */
 
 static const char output_default[] = "benchmark-results";
 static const char baseline_default[] = "main";
@@ -550,7 +552,13 @@ quote(FILE *to, const char *s)
 		return;
 	}
 	for (putc('\'', to); *s != '\0'; s++)
-		fputs(*s == '\'' ? "'\\''" : (char[2]){ *s, '\0' }, to);
+		if (*s == '\'')
+			fputs("'\\''", to);
+		else if (iscntrl((unsigned char)*s) && *s != '\n')
+			fprintf(to, "'\"$(printf '\\%03o')\"'",
+			    (unsigned)*s);	/* no terminal obeys that */
+		else
+			putc(*s, to);
 	putc('\'', to);
 }
 
@@ -701,14 +709,21 @@ file_open(int at, const char *name, int flags)
 	return fd;
 }
 
-/* file_stream: the same as a stream; NULL where there is no such file. */
+/* file_stream: a regular file as a stream; NULL where there is none. */
 static FILE *
 file_stream(int at, const char *name)
 {
 	int fd = file_open(at, name, 0);
-	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+	struct stat st;
+	FILE *in;
 
-	if (fd >= 0 && in == NULL)
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return NULL;
+	}
+	if ((in = fdopen(fd, "r")) == NULL)
 		die(1, "cannot open %s:", name);
 	return in;
 }
@@ -964,7 +979,7 @@ private_make(void)
 
 /*
  * private_sweep: those of runners that were killed are removed; of those that
- * were killed before they had the lock, all that is older than a minute.
+ * were killed before they had the lock, what is empty and older than a minute.
  */
 static void
 private_sweep(void)
@@ -984,10 +999,12 @@ private_sweep(void)
 			continue;
 		fd = openat(dirfd(dir), text("%s/lock", d->d_name),
 		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0 ? lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0 :
-		    (errno == ENOENT || errno == ENOTDIR) &&
-		    difftime(time(NULL), st.st_mtime) > 60)
+		if (fd >= 0 && lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0)
 			files_remove(dirfd(dir), d->d_name);
+		else if (fd < 0 && difftime(time(NULL), st.st_mtime) > 60 &&
+		    (S_ISDIR(st.st_mode) || st.st_size == 0))
+			unlinkat(dirfd(dir), d->d_name, S_ISDIR(st.st_mode) ?
+			    AT_REMOVEDIR : 0);	/* only an empty one */
 		if (fd >= 0)
 			close(fd);
 	}
@@ -1377,40 +1394,51 @@ static struct transcript {		/* what claude's stdout says */
 	struct event event;		/* the line that is being read */
 } transcript;
 
-#define FIELD(path, member) \
+#define FIELD_OF(path, member, number) \
 	{ path, offsetof(struct event, member), \
-	    sizeof ((struct event *)0)->member }
-static const struct {
+	    sizeof ((struct event *)0)->member, number }
+#define FIELD(path, member) FIELD_OF(path, member, 0)
+#define COUNT(path, member) FIELD_OF(path, member, 1)
+static const struct field {
 	const char *path;
 	size_t at, size;
+	int number;			/* 0 or more, or it is passed over */
 } event_fields[] = {
 	FIELD("type", type), FIELD("subtype", subtype),
 	FIELD("is_error", is_error), FIELD("api_error_status", api_status),
 	FIELD("api_error", api_error), FIELD("error", error),
-	FIELD("num_turns", turns), FIELD("total_cost_usd", cost),
+	COUNT("num_turns", turns), COUNT("total_cost_usd", cost),
 	FIELD("session_id", session), FIELD("model", model),
 	FIELD("claude_code_version", version),
 	FIELD("rate_limit_info/status", limit),
 	FIELD("rate_limit_info/resetsAt", resets_at),
 	FIELD("result", text), FIELD("errors", text),
 	FIELD("plugin_errors/message", plugin_fault),
-	FIELD("usage/input_tokens", usage[INPUT]),
-	FIELD("usage/output_tokens", usage[OUTPUT]),
-	FIELD("usage/cache_read_input_tokens", usage[CACHE_READ]),
-	FIELD("usage/cache_creation_input_tokens", usage[CACHE_CREATION])
+	COUNT("usage/input_tokens", usage[INPUT]),
+	COUNT("usage/output_tokens", usage[OUTPUT]),
+	COUNT("usage/cache_read_input_tokens", usage[CACHE_READ]),
+	COUNT("usage/cache_creation_input_tokens", usage[CACHE_CREATION])
 };
 
 static char plugin_name[NAME_SIZE];	/* written by the checks at start: */
 static char plugin_dir[PATH_MAX];	/* $CC_PLUGIN_DIR, in both arms */
 
-/* event_set: a field; all but the text become cells of a row, on one line. */
+/* event_set: all but the text become cells of a row, on one line, and none
+ * that a spreadsheet takes for a formula. */
 static void
-event_set(char *field, size_t size, const char *value)
+event_set(struct event *e, const struct field *f, const char *value)
 {
-	copy_to(field, size, value);
-	for (; size < TEXT_SIZE && *field != '\0'; field++)
-		if (iscntrl((unsigned char)*field))
-			*field = '?';
+	char *to = (char *)e + f->at;
+
+	if (f->number && (!isdigit((unsigned char)*value) ||
+	    strspn(value, "0123456789.eE+-") != strlen(value)))
+		return;
+	copy_to(to, f->size, value);
+	if (f->size < TEXT_SIZE && *to != '\0' && strchr("=+-@", *to) != NULL)
+		*to = '?';
+	for (; f->size < TEXT_SIZE && *to != '\0'; to++)
+		if (iscntrl((unsigned char)*to))
+			*to = '?';
 }
 
 /* tokens_sum: what nobody can have used is not counted. */
@@ -1431,8 +1459,7 @@ event_field(struct json *j)
 
 	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
 		if (strcmp(j->path, event_fields[i].path) == 0)
-			event_set((char *)e + event_fields[i].at,
-			    event_fields[i].size, j->text);
+			event_set(e, &event_fields[i], j->text);
 	if (begins(j->path, "modelUsage/")) {
 		for (i = 0, e->models = 1; i < TOKENS; i++)
 			if (strcmp(strrchr(j->path, '/') + 1, of_model[i]) == 0)
@@ -2365,7 +2392,8 @@ tree_file(const char *name)
 {
 	int common = strcmp(name, "config") == 0 || begins(name, "config.l") ||
 	    begins(name, "info/") || begins(name, "packed-") ||
-	    begins(name, "refs") || begins(name, "logs/refs");
+	    begins(name, "refs") || begins(name, "logs/refs") ||
+	    begins(name, "objects/") || strcmp(name, "shallow") == 0;
 
 	return text("%s/%s", common ? repo.common : repo.dir, name);
 }
@@ -2586,38 +2614,94 @@ kept_ours(const char *name)
 	    begins(name, text("run-%d-", job->run));
 }
 
+/* kept_list: the CSV files of the results that are no other run's. */
+static struct words
+kept_list(void)
+{
+	const char *end, *base = strrchr(opt.prefix, '/');
+	const char *folder = base == NULL ? "" : text("%.*s", (int)(base + 1 -
+	    opt.prefix), opt.prefix);
+	DIR *dir = dir_open(output_fd, base == NULL ? "." : folder, 0);
+	struct words w = { NULL, 0 };
+	struct dirent *d;
+
+	base = text("%s--", base == NULL ? opt.prefix : base + 1);
+	while (dir != NULL && (d = readdir(dir)) != NULL)
+		if (begins(d->d_name, base) &&
+		    (end = strrchr(d->d_name, '.')) != NULL &&
+		    strcmp(end, ".csv") == 0 &&
+		    kept_ours(d->d_name + strlen(base)))
+			words_add(&w, words_copy(text("%s%s", folder,
+			    d->d_name)));
+	if (dir != NULL)
+		closedir(dir);
+	return w;
+}
+
+static struct words kept_csv;		/* those that are ours, sorted */
+static int kept_noted;			/* it is known which are */
+
+/* kept_csv_add: one that we have made, or that was there. */
+static void
+kept_csv_add(const char *name)
+{
+	kept_add(output_fd, name);
+	kept[kept_n - 1].grows = in_clone;
+	words_add(&kept_csv, words_copy(name));
+}
+
 /* kept_note: the repository's settings, and the results as CSV. */
 static void
 kept_note(void)
 {
 	static const char *const settings_of_git[] = { "config",
 	    "config.worktree", "commondir", "info/attributes", "info/exclude",
-	    "info/grafts", "info/sparse-checkout", NULL };
-	const char *folder, *end, *base = strrchr(opt.prefix, '/');
+	    "info/grafts", "info/sparse-checkout", "shallow",
+	    "objects/info/alternates", NULL };
 	const char *const *name;
-	struct dirent *d;
-	DIR *dir;
+	struct words there;
+	struct stat st;
+	size_t i;
 
 	while (kept_n > 0)
 		kept_free(&kept[--kept_n]);
 	kept_free(&stash_log);
+	words_free(&kept_csv);
 	stash_log = kept_now(AT_FDCWD, tree_file("logs/refs/stash"));
 	for (name = settings_of_git; *name != NULL; name++)
 		kept_add(AT_FDCWD, tree_file(*name));
-	folder = base == NULL ? "." : text("%.*s", (int)(base - opt.prefix),
-	    opt.prefix);
-	base = text("%s--", base == NULL ? opt.prefix : base + 1);
-	dir = dir_open(output_fd, folder, 0);
-	while (dir != NULL && (d = readdir(dir)) != NULL)
-		if (begins(d->d_name, base) &&
-		    (end = strrchr(d->d_name, '.')) != NULL &&
-		    strcmp(end, ".csv") == 0 && kept_ours(d->d_name +
-		    strlen(base))) {
-			kept_add(output_fd, text("%s/%s", folder, d->d_name));
-			kept[kept_n - 1].grows = in_clone;
-		}
-	if (dir != NULL)
-		closedir(dir);
+	if (lstat(text("%s/.git", top), &st) == 0 && S_ISREG(st.st_mode))
+		kept_add(AT_FDCWD, text("%s/.git", top));
+	there = kept_list();
+	for (i = 0; i < there.n; i++)
+		kept_csv_add(there.v[i]);
+	words_free(&there);
+	words_sort(&kept_csv);
+	kept_noted = 1;
+}
+
+/* kept_strange: results that nobody of us has made, read as ours one day. */
+static void
+kept_strange(void)
+{
+	struct words now = kept_list();
+	size_t i, skip = strlen(opt.prefix) + 2;
+	const char *rest;
+
+	for (i = 0; kept_noted && i < now.n; i++) {
+		rest = now.v[i] + skip;
+		if (words_find(&kept_csv, now.v[i]) != NULL ||
+		    (!begins(rest, "run-") && (in_clone ||
+		    (strcmp(rest, "iterations.csv") != 0 &&
+		    strcmp(rest, "diffstats.csv") != 0 &&
+		    strcmp(rest, "experiment.csv") != 0))))
+			continue;
+		warn("%s was made by claude or a benchmark: removed",
+		    now.v[i]);
+		files_remove(output_fd, now.v[i]);
+	}
+	kept_noted = 0;
+	words_free(&now);
 }
 
 /* kept_put: such a file with this content, whatever is in its place. */
@@ -2668,6 +2752,7 @@ static void
 output_make(void)
 {
 	char folder[NAME_SIZE], *s;
+	int again = output_fd >= 0;
 	struct stat st;
 	FILE *f;
 
@@ -2675,12 +2760,16 @@ output_make(void)
 		die(1, "cannot make the directory %s:", repo.output);
 	if (output_fd >= 0)
 		close(output_fd);
-	output_fd = open(repo.output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	output_fd = open(repo.output, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);			/* at the start it was no link */
 	if (output_fd < 0)
 		die(1, "cannot open the directory %s:", repo.output);
 	COPY(folder, opt.prefix);
 	for (s = folder; (s = strchr(s, '/')) != NULL; *s++ = '/') {
 		*s = '\0';
+		if (again && fstatat(output_fd, folder, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+			files_remove(output_fd, folder);	/* a link, say */
 		if (mkdirat(output_fd, folder, 0777) != 0 && errno != EEXIST)
 			die(1, "cannot make the directory %s in %s:", folder,
 			    repo.output);
@@ -2729,6 +2818,7 @@ kept_mend(void)
 			files_remove(AT_FDCWD, repo.output);
 	}
 	output_make();
+	kept_strange();
 	while (kept_n > 0) {
 		k = &kept[--kept_n];
 		k->at = k->at == was ? output_fd : k->at;
@@ -2737,28 +2827,66 @@ kept_mend(void)
 	}
 }
 
-/* tree_unlock: no git is alive, so every lock is stale; pipes hang a git. */
-static void
-tree_unlock(int at, const char *name)
+static struct words tree_links;		/* the user's in the git directory */
+static int tree_links_noted;		/* before the first call */
+
+/* tree_link: a link, by its name and where it leads. */
+static const char *
+tree_link(int at, const char *name)
 {
-	DIR *dir = dir_open(at, name, 1);
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(at, name, target, sizeof target - 1);
+
+	target[n < 0 ? 0 : n] = '\0';
+	return text("%s %.512s", name, target);
+}
+
+/*
+ * tree_unlock: no git is alive, so every lock is stale; pipes hang a git.  In
+ * the git directory, links that were not there at the start lead git, and us,
+ * out of it.
+ */
+enum unlock { NOTE_LINKS, UNLOCK, UNLOCK_AND_LINKS };
+
+static void
+tree_unlock(int at, const char *name, enum unlock how)
+{
+	DIR *dir = dir_open(at, name, how != NOTE_LINKS);
 	struct dirent *d;
-	const char *end;
+	const char *end, *link;
 	int type;
 
 	while (dir != NULL && (d = readdir(dir)) != NULL) {
 		end = strrchr(d->d_name, '.');
 		type = dir_type(dir, d);
-		if ((end != NULL && strcmp(end, ".lock") == 0) ||
-		    type == DT_FIFO)
+		link = type == DT_LNK ? tree_link(dirfd(dir), d->d_name) : "";
+		if (how == NOTE_LINKS && type == DT_LNK) {
+			words_add(&tree_links, words_copy(link));
+		} else if (how == UNLOCK_AND_LINKS && type == DT_LNK &&
+		    words_find(&tree_links, link) == NULL) {
+			warn("%s in the git directory was made a link: removed",
+			    d->d_name);
+			files_remove(dirfd(dir), d->d_name);
+		} else if (how != NOTE_LINKS && (type == DT_FIFO ||
+		    (end != NULL && strcmp(end, ".lock") == 0)))
 			files_remove(dirfd(dir), d->d_name);
 		else if (type == DT_DIR && !dir_dots(d) &&
 		    strcmp(d->d_name, "objects") != 0 &&
 		    strcmp(d->d_name, "worktrees") != 0)
-			tree_unlock(dirfd(dir), d->d_name);
+			tree_unlock(dirfd(dir), d->d_name, how);
 	}
 	if (dir != NULL)
 		closedir(dir);
+}
+
+/* tree_unlock_git: the git directory, and what a linked tree has elsewhere. */
+static void
+tree_unlock_git(enum unlock how)
+{
+	tree_unlock(AT_FDCWD, repo.dir, how);
+	tree_unlock(AT_FDCWD, tree_file("objects/info"), how);
+	tree_unlock(AT_FDCWD, tree_file("refs"), how);
+	words_sort(&tree_links);
 }
 
 /* tree_mend: git takes the directory for a repository again. */
@@ -2804,9 +2932,12 @@ tree_autostash(void)
 static int
 tree_there(void)
 {
+	struct stat st;
+
 	chmod(top, repo.top_mode);
 	chmod(repo.dir, repo.dir_mode);
-	return access(top, X_OK) == 0 && access(tree_file(""), F_OK) == 0;
+	return access(top, X_OK) == 0 && lstat(repo.dir, &st) == 0 &&
+	    S_ISDIR(st.st_mode);
 }
 
 /* tree_settle: no agent is alive, so undo what it did to the repository. */
@@ -2821,9 +2952,8 @@ tree_settle(void)
 		die(1, "%s is gone, or cannot be entered any more", repo.dir);
 	if (chdir(top) != 0)		/* it may be another one by now */
 		die(1, "%s: cannot be entered any more:", top);
-	tree_unlock(AT_FDCWD, repo.dir);
-	tree_unlock(AT_FDCWD, tree_file("refs"));	/* of a linked tree */
-	tree_unlock(AT_FDCWD, private_dir);
+	tree_unlock_git(tree_links_noted ? UNLOCK_AND_LINKS : UNLOCK);
+	tree_unlock(AT_FDCWD, private_dir, UNLOCK);
 	for (name = tree_leftovers; *name != NULL; name++)
 		files_remove(AT_FDCWD, tree_file(*name));
 	tree_mend();
@@ -3120,6 +3250,9 @@ tree_known(void)
 		return;
 	output_again();
 	kept_note();
+	if (!tree_links_noted)
+		tree_unlock_git(NOTE_LINKS);
+	tree_links_noted = 1;
 	if (!in_clone)
 		note_write();
 	tree_share();
@@ -3472,7 +3605,7 @@ result_log(int run, int iteration, const char *rest, int how)
 	if (plan_only)
 		return -1;
 	if (how == LOG)			/* never through a planted link */
-		unlinkat(output_fd, name, 0);
+		files_remove(output_fd, name);
 	fd = openat(output_fd, name, how | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0600);
 	if (fd < 0)
@@ -3818,6 +3951,8 @@ benchmark_write(int run, int iteration, const char *name,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
 	file_end(to, output_fd, file);
+	kept_csv_add(file);		/* nor may the next benchmark change it */
+	words_sort(&kept_csv);
 }
 
 /* benchmark_there: has it been measured at this point? */
@@ -4188,13 +4323,15 @@ setting_agrees(const char *const *theirs, const char *const *ours)
 	const char *key = theirs[0];
 	enum difference means = setting_means(key);
 	int differ = strcmp(theirs[1], ours[1]) != 0;
+	int more = strcmp(ours[0], key) != 0 && /* of those we may have more */
+	    (*key == '\0' || strcmp(ours[0], "benchmark") == 0 ||
+	    strcmp(ours[0], "protect") == 0);
 
 	if (strcmp(ours[0], key) != 0 ||
 	    (differ && (means == OTHER || means == YARDSTICK)))
 		die(EXIT_USAGE, "prefix %s was started with%s %s=%.200s: choose"
-		    " another prefix", opt.prefix, *key == '\0' ? "out" : "",
-		    *key == '\0' ? ours[0] : key,
-		    *key == '\0' ? ours[1] : theirs[1]);
+		    " another prefix", opt.prefix, more ? "out" : "",
+		    more ? ours[0] : key, more ? ours[1] : theirs[1]);
 	if (differ && means == WARNED)
 		warn("prefix %s was started with %s=%s, now it is %s",
 		    opt.prefix, key, theirs[1], ours[1]);
@@ -4393,7 +4530,7 @@ static int
 run_over(const struct run *r)
 {
 	return r->over || r->next > opt.iterations ||
-	    opt.timeout - r->charged < ENOUGH_S;
+	    opt.timeout - r->charged < (double)ENOUGH_S;
 }
 
 /* run_wants: is iteration m, which is finished, still needed? */
@@ -5849,7 +5986,8 @@ check_clean(void)
 			    "is at there", tree_file(*name));
 	if ((dirt = tree_ignored()) != NULL)
 		die(EXIT_USAGE, "%s: expected no uncommitted changes, but git "
-		    "status says \"%s\": commit or stash them", top, dirt);
+		    "status says \"%s\": commit or stash them, or use "
+		    "--isolate", top, dirt);
 }
 
 /* check_repository: where it is, and that nobody's work is in the way. */
@@ -5970,8 +6108,10 @@ check_prefix(void)
 	    text("refs/heads/%s-run-*/**", opt.prefix),
 	    text(REFS "%s/", opt.prefix));
 	if (fd_size(git_out) > 0 && !experiment_known())
-		die(EXIT_USAGE, "prefix %s: %s exists: choose another prefix",
-		    opt.prefix, fd_line(git_out));
+		die(EXIT_USAGE, "prefix %s: %s exists, but %s/%s does not: "
+		    "name the same --output as then, or another prefix",
+		    opt.prefix, fd_line(git_out), repo.output,
+		    experiment_file("experiment"));
 	for (kind = kinds; *kind != NULL; kind++)
 		if (access(text("%s/%s", repo.output, experiment_file(*kind)),
 		    F_OK) == 0 && !experiment_known())
@@ -6066,7 +6206,7 @@ check_baseline(void)
 	    !git_commit(text("refs/heads/%s", opt.baseline)) &&
 	    !git_commit(opt.baseline))
 		die(EXIT_USAGE, "baseline %s: expected a branch or a commit of "
-		    "%s", opt.baseline, top);
+		    "%s: name yours after the prefix", opt.baseline, top);
 	COPY(repo.base, fd_line(git_out));
 	check_commits();
 	if (opt.protect.n > 0 && git_protected(ARGV("ls-files",

@@ -957,6 +957,33 @@ worst() {
 	rejects 2 nosuch expected ccre -n --no-plugin "$PROJECT" exp nosuch
 }
 
+@test "--dry-run of an experiment that has begun refuses other settings and changes nothing" {
+	mkdir "$LOG"
+	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 2
+	snapshot > "$LOG/before"
+	experiment -n -r 1 -i 2 > "$LOG/stdout"
+	[ "$(grep -c -e ' --output-format stream-json --verbose$' "$LOG/stdout")" = 2 ]
+	rejects 2 iterations=2 'another prefix' experiment -n -r 1 -i 3
+	snapshot > "$LOG/after"
+	diff "$LOG/before" "$LOG/after"
+	[ "$(calls)" = 2 ]
+}
+
+@test "--dry-run with --benchmark-only prints what is to be measured, and only that" {
+	mkdir "$LOG"
+	experiment -r 2 -i 2
+	snapshot > "$LOG/before"
+	experiment -n -r 2 -i 2 --benchmark-only -b b=two > "$LOG/stdout"
+	cat "$LOG/stdout"
+	snapshot > "$LOG/after"
+	diff "$LOG/before" "$LOG/after"
+	# Of two runs iteration 0 and the last one.
+	[ "$(grep -c -e "sh -c two\$" "$LOG/stdout")" = 4 ]
+	[ "$(grep -cE 'checkout .* exp-run-[12]-iteration-2( |$)' "$LOG/stdout")" -ge 2 ]
+	run ! grep -e '--output-format' "$LOG/stdout"
+	[ "$(calls)" = 4 ]
+}
+
 # ---- what a person sees -----------------------------------------------------
 
 @test "--verbose prints each command before it runs, as it can be pasted" {

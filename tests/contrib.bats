@@ -258,7 +258,9 @@ slurm() {
 	[ "$(project for-each-ref)" = "$before" ]
 	run -1 "$delete" "$PROJECT" exp <<< n
 	[[ $output == *'[y/N]'*'nothing is deleted' ]]
+	[ ! -e exp.bundle ]
 	[ "$(project for-each-ref)" = "$before" ]
+	: > exp.bundle
 	run -1 "$delete" -f "$PROJECT" exp
 	[[ $output == *"exp.bundle exists: choose another file with -o" ]]
 	run -0 "$delete" -o again.bundle "$PROJECT" exp <<< y

@@ -328,6 +328,9 @@ stopped_for_arm() {
 	put_back
 	says 'rate limit' '"is_error":true,"subtype":"success","api_error_status":429,"result":"no"'
 	says 'rate limit' '"is_error":true,"subtype":"success","api_error_status":null,"api_error":"usage_limit_reached","result":"no"'
+	# A client before 2.1.330 has no status.
+	says 'rate limit' '"is_error":true,"subtype":"success","result":"5-hour limit reached ∙ resets 9:44pm"'
+	says failure '"is_error":true,"subtype":"success","result":"It says: 5-hour limit reached"'
 	scene rejected <<-'END'
 	init; edit; limit allowed; limit rejected
 	result true success 'API Error' ',"api_error_status":null'; exit 1
@@ -394,6 +397,7 @@ stopped_for_arm() {
 }
 
 @test "a claude that is not logged in is denied" {
+	says denied '"is_error":true,"subtype":"success","result":"Credit balance is too low"'
 	says denied '"is_error":true,"subtype":"success","api_error_status":null,"terminal_reason":"api_error","result":"Not logged in · Please run /login"'
 	put_back
 }

@@ -1272,3 +1272,43 @@ vanishing() {
 	[ "$(ledger outcome | tr '\n' ' ')" = "success success " ]
 	house_is_clean
 }
+
+@test "claude, the build, the benchmark and git get three descriptors and no other of the runner's" {
+	printf 'exec >> "$SEEN/$1"\nls -l "/proc/$$/fd"\n:\n' > fds
+	mkdir seen
+	export SEEN=$PWD/seen SCRIPT=$PWD/fds GIT
+	GIT=$(command -v git)
+	printf '#!/bin/sh\nsh "$SCRIPT" git\nexec "$GIT" "$@"\n' > bin/git
+	chmod +x bin/git
+	scene looks <<-'X'
+		init; edit; sh "$SCRIPT" claude; result false success 'looked'
+	X
+	# bats has one of its own.
+	REHEARSAL=$SCENE/looks experiment -r 1 -i 1 --build 'sh "$SCRIPT" build' \
+	    -b b='sh "$SCRIPT" benchmark; echo "runtime: 1ms"' 3>&- 4>&-
+	[ "$(echo seen/*)" = 'seen/benchmark seen/build seen/claude seen/git' ]
+	grep -q ' 2 -> ' seen/git
+	# The shell itself holds its script open.
+	run ! grep -rv -e '^total' -e ' [012] -> ' -e " -> $SCRIPT$" seen
+}
+
+@test "memory is used as it may be and given back, says valgrind" {
+	command -v valgrind > /dev/null || skip 'no valgrind'
+	${CC:-cc} -g -O1 -o plain "$CCRE_ROOT/cc-run-experiments.c"
+	printf '#!/bin/sh\nexec valgrind -q --leak-check=full --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible --track-fds=no --error-exitcode=99 "%s" "$@"\n' "$PWD/plain" > checked
+	chmod +x checked
+	export REHEARSAL='success crash capped rate-limit'
+	CCRE=$PWD/checked run experiment -r 2 -i 3 -b b='echo "runtime: 1ms"' --protect main.py
+	echo "$output"
+	[ "$status" = 75 ]
+	[[ $output != *==*==* ]]
+	export REHEARSAL=success
+	CCRE=$PWD/checked run experiment -r 2 -i 3 -b b='echo "runtime: 1ms"' --protect main.py
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output != *==*==* ]]
+	REHEARSAL=success CCRE=$PWD/checked run ccre --no-plugin -j 2 -r 2 -i 1 -o "$OUT" "$PROJECT" isolated
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output != *==*==* ]]
+}

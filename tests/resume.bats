@@ -183,7 +183,7 @@ killed_in() {
 	experiment -q -r 1 -i 1
 	rm -r "$OUT"
 	run -2 experiment -r 1 -i 1
-	[[ $output == *'prefix exp: refs/'*' exists: choose another prefix'* ]]
+	[[ $output == *'prefix exp: refs/'*' exists, but '*'exp--experiment.csv does not: name the same --output as then, or another prefix'* ]]
 	[ "$(calls)" = 1 ]
 }
 
