@@ -2606,12 +2606,13 @@ kept_free(struct kept *k)
 	k->content = NULL;
 }
 
-/* kept_ours: is PREFIX--name not of another run, which may be at work? */
+/* kept_ours: is PREFIX--name ours, and not of another run at work? */
 static int
 kept_ours(const char *name)
 {
-	return !in_clone || job->run == 0 || !begins(name, "run-") ||
-	    begins(name, text("run-%d-", job->run));
+	return strcmp(name, "summary.csv") != 0 &&	/* contrib/export's */
+	    (!in_clone || job->run == 0 || !begins(name, "run-") ||
+	    begins(name, text("run-%d-", job->run)));
 }
 
 /* kept_list: the CSV files of the results that are no other run's. */
@@ -2751,9 +2752,10 @@ kept_back(const struct kept *k)
 static void
 output_make(void)
 {
-	char folder[NAME_SIZE], *s;
-	int again = output_fd >= 0;
+	char folder[NAME_SIZE], *s, *is;
+	int same, again = output_fd >= 0;
 	struct stat st;
+	size_t size;
 	FILE *f;
 
 	if (mkdir(repo.output, 0777) != 0 && errno != EEXIST)
@@ -2775,9 +2777,12 @@ output_make(void)
 			    repo.output);
 	}
 	/* It is no dirt for git; that it stays, tree_users sees to. */
-	if (!repo.output_inside || (fstatat(output_fd, ".gitignore", &st,
-	    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size == 2))
+	if (!repo.output_inside)
+		return;
+	is = file_text(output_fd, ".gitignore", &size);
+	same = is != NULL && strcmp(is, "*\n") == 0;
+	free(is);
+	if (same)
 		return;
 	files_remove(output_fd, ".gitignore");
 	f = file_begin(output_fd, ".gitignore");
@@ -3887,6 +3892,8 @@ runtime_next(FILE *in)
 	return -1;
 }
 
+static char benchmark_why[64];		/* the last one has failed */
+
 /* benchmark_run: one command, into its log; 0, -1 failed, 1 interrupted. */
 static int
 benchmark_run(const char *command, int log, double *seconds)
@@ -3900,6 +3907,8 @@ benchmark_run(const char *command, int log, double *seconds)
 		die(process_no(), "cannot execute %s:", p.path);
 	scratch_reset();
 	*seconds = e.seconds;
+	COPY(benchmark_why, e.why == BY_LIMIT ? "--benchmark-timeout" :
+	    text("exit status %d", e.status));
 	if (e.why == BY_SIGNAL)
 		return 1;
 	return e.why == BY_ITSELF && e.status == 0 ? 0 : -1;
@@ -3926,7 +3935,9 @@ benchmark_samples(const char *command, int log, struct samples *s)
 		while ((us = runtime_next(in)) >= 0)
 			samples_add(s, us);
 		fclose(in);
-		bad = us == -2;
+		if ((bad = us == -2))
+			COPY(benchmark_why, "expected runtime: NUMBER and ns, "
+			    "us, ms or s");
 		if (s->n == before)
 			samples_add(s, seconds * 1e6);
 	}
@@ -3990,13 +4001,14 @@ benchmark_one(int run, int iteration, const char *benchmark, int built)
 	log = result_log(run, iteration, text("%s.log", name), LOG);
 	if (built)
 		result = benchmark_samples(command, log, &s);
-	else
+	else			/* of the build the why is still there */
 		dprintf(log, "the build failed: see %s\n",
 		    result_name(run, iteration, "build.log"));
 	if (result < 0) {
 		s.n = 0;
-		warn("run %d iteration %d: benchmark %s failed: see %s/%s", run,
-		    iteration, name, repo.output,
+		warn("run %d iteration %d: benchmark %s failed, %s%s: see "
+		    "%s/%s", run, iteration, name, built ? "" : "the build: ",
+		    benchmark_why, repo.output,
 		    result_name(run, iteration, text("%s.log", name)));
 	}
 	if (result <= 0 && !plan_only)
@@ -5869,8 +5881,9 @@ check_program(const char *name, char *found)
 
 	if (status != 0)
 		die(status, "%s: %s: expected an executable file, or a name on"
-		    " PATH", name, status == EXIT_NOTFOUND ? "not found" :
-		    "cannot be executed");
+		    " PATH%s", name, status == EXIT_NOTFOUND ? "not found" :
+		    "cannot be executed", strcmp(name, "git") == 0 ? "" :
+		    ": set CC_CLAUDE or PATH");
 }
 
 /* check_prompt: the base prompt's text. */
@@ -6264,10 +6277,24 @@ check_place(void)
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
 }
 
+/* check_temporary: what we make there, and clear, is none of the project's. */
+static void
+check_temporary(void)
+{
+	char *path = temporary();
+
+	if (begins(path, text("%s/", top)) && !begins(path, text("%s/",
+	    repo.dir)) && git_try("check-ignore", "-q", path) != 0)
+		die(EXIT_USAGE, "TMPDIR %.*s: expected a directory outside of "
+		    "the work tree, or one that git ignores",
+		    (int)(strrchr(path, '/') - path), path);
+}
+
 /* check_tree: that nobody's work is in the way. */
 static void
 check_tree(void)
 {
+	check_temporary();
 	check_clean();
 	check_index();
 	tree_note();

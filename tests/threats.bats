@@ -197,3 +197,47 @@ plants() {
 	[ -L "$TMPDIR/cc-run-experiments.linked" ]
 	[ ! -e "$TMPDIR/cc-run-experiments.abcdef" ]	# an empty one is a killed runner's
 }
+
+@test "a TMPDIR inside of the work tree is refused, unless git ignores it" {
+	mkdir "$PROJECT/mine" "$PROJECT/tmp.o"
+	TMPDIR=$PROJECT/mine run -2 experiment -r 1 -i 1
+	[ "$output" = "cc-run-experiments: TMPDIR $PROJECT/mine: expected a directory outside of the work tree, or one that git ignores" ]
+	rmdir "$PROJECT/mine"
+	TMPDIR=$PROJECT/tmp.o run -0 experiment -r 1 -i 1
+	house_is_clean
+}
+
+@test "no control character of an agent reaches a terminal by -v, and what it shows can be pasted" {
+	cat > "$SCENE/plants" <<-'END'
+		init; edit; result false success 'a\u001b]0;PWNED\u0007\u001b[31m'
+	END
+	REHEARSAL=$SCENE/plants experiment -v -r 1 -i 1 2> shown
+	run ! grep -q "$(printf '\033')" shown
+	run ! grep -q "$(printf '\007')" shown
+	grep -qF "\$(printf '\\033')" shown
+}
+
+@test "numbers that are none, and formulas, do not enter the ledger" {
+	cat > "$SCENE/plants" <<-'END'
+		edit
+		printf '{"type":"system","subtype":"init","session_id":"@SUM(1)","model":"=HYPERLINK(\\"http://x\\")","claude_code_version":"+1","plugins":[]}\n'
+		printf '{"type":"result","subtype":"success","is_error":false,"num_turns":-3,"total_cost_usd":"nan","result":"ok","usage":{"input_tokens":"=cmd","output_tokens":7}}\n'
+	END
+	REHEARSAL=$SCENE/plants experiment -r 1 -i 1
+	[ "$(ledger num_turns)$(ledger cost_usd)$(ledger input_tokens)" = '' ]
+	[ "$(ledger output_tokens)" = 7 ]
+	[ "$(ledger session_id)" = '?SUM(1)' ]
+	grep -qF '"?HYPERLINK(""http://x"")",?1,' "$OUT/exp--iterations.csv"
+}
+
+@test "a benchmark that failed says why" {
+	run -0 experiment -r 1 -i 1 -b one='exit 3' -b two='echo runtime: 3 moons' -b three='echo runtime: 1ms'
+	echo "$output"
+	[[ $output == *'benchmark one failed, exit status 3: see '* ]]
+	[[ $output == *'benchmark two failed, expected runtime: NUMBER and ns, us, ms or s: see '* ]]
+	[[ $output != *'benchmark three failed'* ]]
+	run -0 ccre --no-plugin -o "$OUT" -r 1 -i 1 --build 'exit 4' -b one=true "$PROJECT" built
+	[[ $output == *'benchmark one failed, the build: exit status 4: see '* ]]
+	run -0 ccre --no-plugin -o "$OUT" -r 1 -i 1 --benchmark-timeout 1s -b one='sleep 1000' "$PROJECT" slow
+	[[ $output == *'benchmark one failed, --benchmark-timeout: see '* ]]
+}
