@@ -307,3 +307,9 @@ SYNOPSIS='cc-run-experiments [options] directory prefix [baseline-branch] [-- cl
 	need mandoc
 	silent mandoc -Tlint "$MANUAL"
 }
+
+@test "at the top there is nothing but what belongs there" {
+	git -C "$CCRE_ROOT" rev-parse -q --git-dir > /dev/null || skip 'no repository'
+	[ "$(git -C "$CCRE_ROOT" ls-files | sed 's|/.*||' | sort -u | grep -v '^\.' | xargs)" = \
+	    'Makefile README.md cc-run-experiments.1 cc-run-experiments.c contrib tests' ]
+}
