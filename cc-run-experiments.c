@@ -160,6 +160,7 @@ enum {
 	NAME_SIZE = 256,		/* a branch name, a JSON path */
 	TEXT_SIZE = 8192,		/* claude's summary, cut there */
 	JSON_DEPTH = 64,		/* deeper values are passed over */
+	DEPTH = 96,			/* directories that are held open */
 	PREFIX_MAX = 150,		/* it becomes part of file names */
 	WRONG_SIZE = 1024 * 1024,	/* a call's start is not longer */
 	FDS = 4096			/* which a caller may leave open */
@@ -607,6 +608,24 @@ duration(double s)
 	    n / 60 % 60);
 }
 
+/* memory_begin, memory_end: a stream into memory, to be freed. */
+static FILE *
+memory_begin(char **data, size_t *size)
+{
+	FILE *to = open_memstream(data, size);
+
+	if (to == NULL)
+		die(1, "out of memory");
+	return to;
+}
+
+static void
+memory_end(FILE *to)
+{
+	if (fclose(to) != 0)
+		die(1, "out of memory");
+}
+
 /* line_read: a line without its newline, cut at size; 0 at the end. */
 static int
 line_read(FILE *in, char *buf, size_t size)
@@ -709,7 +728,7 @@ file_open(int at, const char *name, int flags)
 	return fd;
 }
 
-/* file_stream: a regular file as a stream; NULL where there is none. */
+/* file_stream: a regular file as a stream; NULL with errno: there is none. */
 static FILE *
 file_stream(int at, const char *name)
 {
@@ -721,6 +740,7 @@ file_stream(int at, const char *name)
 		return NULL;
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
+		errno = EINVAL;
 		return NULL;
 	}
 	if ((in = fdopen(fd, "r")) == NULL)
@@ -732,26 +752,19 @@ file_stream(int at, const char *name)
 static char *
 file_text(int at, const char *path, size_t *size)
 {
-	int fd = file_open(at, path, 0);
-	struct stat st;
+	FILE *in = file_stream(at, path);
 	char *content = NULL;
-	ssize_t got = 1;
+	size_t got = 1;
 
-	*size = 0;
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		errno = EINVAL;
-		return NULL;
-	}
-	for (; got > 0; *size += (size_t)got) {
+	for (*size = 0; in != NULL && got > 0; *size += got) {
 		content = resize(content, *size + 4097);
-		if ((got = read(fd, content + *size, 4096)) < 0)
-			die(1, "cannot read %s:", path);
+		got = fread(content + *size, 1, 4096, in);
+		content[*size + got] = '\0';
 	}
-	content[*size] = '\0';
-	close(fd);
+	if (in != NULL && ferror(in))
+		die(1, "cannot read %s:", path);
+	if (in != NULL)
+		fclose(in);
 	return content;
 }
 
@@ -770,11 +783,19 @@ file_is(const char *word)
 	return same;
 }
 
-/* dir_dots: is it . or ..? */
-static int
-dir_dots(const struct dirent *d)
+/* dir_next: the next entry but . and ..; NULL at the end, where it is closed,
+ * and of a directory that could not be opened. */
+static struct dirent *
+dir_next(DIR *dir)
 {
-	return strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0;
+	struct dirent *d = NULL;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL &&
+	    (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0))
+		;
+	if (dir != NULL && d == NULL)
+		closedir(dir);
+	return d;
 }
 
 /* dir_type: DT_REG and the like (POSIX.1-2024; every system has them), also
@@ -812,21 +833,46 @@ dir_open(int at, const char *name, int writable)
 	return dir;
 }
 
+/* files_empty: all in a directory that is depth below root, to where what is
+ * deeper than DEPTH is moved; returns how much was. */
+static int
+files_empty(DIR *dir, int root, int depth)
+{
+	static unsigned long number;
+	struct dirent *d;
+	DIR *below;
+	int bad, moved = 0;
+
+	while ((d = dir_next(dir)) != NULL) {
+		if (unlinkat(dirfd(dir), d->d_name, 0) == 0 ||
+		    (below = dir_open(dirfd(dir), d->d_name, 1)) == NULL)
+			continue;
+		if (depth < DEPTH) {
+			moved += files_empty(below, root, depth + 1);
+			unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR);
+			continue;
+		}
+		closedir(below);
+		do
+			bad = renameat(dirfd(dir), d->d_name, root,
+			    text(".moved.%lu", number++));
+		while (bad && (errno == EEXIST || errno == ENOTEMPTY));
+		moved += !bad;
+	}
+	return moved;
+}
+
 /* files_remove: name and all below it, as far as it can be done. */
 static void
 files_remove(int at, const char *name)
 {
-	struct dirent *d;
-	DIR *dir;
+	DIR *root = NULL;
 
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return;
-	if ((dir = dir_open(at, name, 1)) == NULL)
-		return;
-	while ((d = readdir(dir)) != NULL)
-		if (!dir_dots(d))
-			files_remove(dirfd(dir), d->d_name);
-	closedir(dir);
+	while ((root = dir_open(at, name, 1)) != NULL &&
+	    files_empty(root, dirfd(root), 0) > 0)
+		;
 	unlinkat(at, name, AT_REMOVEDIR);
 }
 
@@ -853,9 +899,8 @@ static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
 static int
 lock_range(int fd, int command, short type, off_t start, off_t size)
 {
-	struct flock range;
+	struct flock range = { 0 };
 
-	memset(&range, 0, sizeof range);
 	range.l_type = type;
 	range.l_whence = SEEK_SET;
 	range.l_start = start;
@@ -991,9 +1036,8 @@ private_sweep(void)
 	int fd;
 
 	*strchr(base, 'X') = base[-1] = '\0';
-	if ((dir = opendir(name)) == NULL)
-		return;
-	while ((d = readdir(dir)) != NULL) {
+	dir = opendir(name);
+	while ((d = dir_next(dir)) != NULL) {
 		if (!begins(d->d_name, base) || fstatat(dirfd(dir), d->d_name,
 		    &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
 			continue;
@@ -1008,7 +1052,6 @@ private_sweep(void)
 		if (fd >= 0)
 			close(fd);
 	}
-	closedir(dir);
 }
 
 /* ---- CSV: RFC 4180 with LF; a row is one write, or nothing ------------- */
@@ -1085,11 +1128,11 @@ file_append(const char *name, const char *header, const char *const *fields)
 	size_t size;
 	off_t before;
 	struct stat st;
-	FILE *row = open_memstream(&data, &size);
+	FILE *row = memory_begin(&data, &size);
 	int error, fd = openat(output_fd, name, O_WRONLY | O_APPEND | O_CREAT |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 
-	if (row == NULL || fd < 0)
+	if (fd < 0)
 		die(1, "cannot open %s:", name);
 	lock_write(1);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
@@ -1098,9 +1141,7 @@ file_append(const char *name, const char *header, const char *const *fields)
 		fprintf(row, "%s\n", header);
 	if (fields != NULL)
 		csv_line(row, fields);
-	errno = ENOMEM;
-	if (fclose(row) != 0)
-		die(1, "cannot make a row:");
+	memory_end(row);
 	errno = ENOSPC;		/* what a short write means */
 	if (write(fd, data, size) != (ssize_t)size || fsync(fd) != 0 ||
 	    (before == 0 && fsync(output_fd) != 0)) {
@@ -1394,49 +1435,55 @@ static struct transcript {		/* what claude's stdout says */
 	struct event event;		/* the line that is being read */
 } transcript;
 
-#define FIELD_OF(path, member, number) \
-	{ path, offsetof(struct event, member), \
-	    sizeof ((struct event *)0)->member, number }
-#define FIELD(path, member) FIELD_OF(path, member, 0)
-#define COUNT(path, member) FIELD_OF(path, member, 1)
+enum cell {				/* what a field may become a cell as */
+	FREE,				/* none: any text, of many lines */
+	LINE,				/* one line, and no formula */
+	COUNTED				/* 0 or more, or it is passed over */
+};
+
+#define FIELD(path, member, cell) { path, offsetof(struct event, member), \
+	    sizeof ((struct event *)0)->member, cell }
 static const struct field {
 	const char *path;
 	size_t at, size;
-	int number;			/* 0 or more, or it is passed over */
+	enum cell cell;
 } event_fields[] = {
-	FIELD("type", type), FIELD("subtype", subtype),
-	FIELD("is_error", is_error), FIELD("api_error_status", api_status),
-	FIELD("api_error", api_error), FIELD("error", error),
-	COUNT("num_turns", turns), COUNT("total_cost_usd", cost),
-	FIELD("session_id", session), FIELD("model", model),
-	FIELD("claude_code_version", version),
-	FIELD("rate_limit_info/status", limit),
-	FIELD("rate_limit_info/resetsAt", resets_at),
-	FIELD("result", text), FIELD("errors", text),
-	FIELD("plugin_errors/message", plugin_fault),
-	COUNT("usage/input_tokens", usage[INPUT]),
-	COUNT("usage/output_tokens", usage[OUTPUT]),
-	COUNT("usage/cache_read_input_tokens", usage[CACHE_READ]),
-	COUNT("usage/cache_creation_input_tokens", usage[CACHE_CREATION])
+	FIELD("type", type, LINE), FIELD("subtype", subtype, LINE),
+	FIELD("is_error", is_error, LINE),
+	FIELD("api_error_status", api_status, LINE),
+	FIELD("api_error", api_error, LINE), FIELD("error", error, LINE),
+	FIELD("num_turns", turns, COUNTED),
+	FIELD("total_cost_usd", cost, COUNTED),
+	FIELD("session_id", session, LINE), FIELD("model", model, LINE),
+	FIELD("claude_code_version", version, LINE),
+	FIELD("rate_limit_info/status", limit, LINE),
+	FIELD("rate_limit_info/resetsAt", resets_at, LINE),
+	FIELD("result", text, FREE), FIELD("errors", text, FREE),
+	FIELD("plugin_errors/message", plugin_fault, LINE),
+	FIELD("usage/input_tokens", usage[INPUT], COUNTED),
+	FIELD("usage/output_tokens", usage[OUTPUT], COUNTED),
+	FIELD("usage/cache_read_input_tokens", usage[CACHE_READ], COUNTED),
+	FIELD("usage/cache_creation_input_tokens", usage[CACHE_CREATION],
+	    COUNTED)
 };
 
 static char plugin_name[NAME_SIZE];	/* written by the checks at start: */
 static char plugin_dir[PATH_MAX];	/* $CC_PLUGIN_DIR, in both arms */
 
-/* event_set: all but the text become cells of a row, on one line, and none
- * that a spreadsheet takes for a formula. */
 static void
 event_set(struct event *e, const struct field *f, const char *value)
 {
 	char *to = (char *)e + f->at;
 
-	if (f->number && (!isdigit((unsigned char)*value) ||
+	if (f->cell == COUNTED && (!isdigit((unsigned char)*value) ||
 	    strspn(value, "0123456789.eE+-") != strlen(value)))
 		return;
 	copy_to(to, f->size, value);
-	if (f->size < TEXT_SIZE && *to != '\0' && strchr("=+-@", *to) != NULL)
-		*to = '?';
-	for (; f->size < TEXT_SIZE && *to != '\0'; to++)
+	if (f->cell == FREE)
+		return;
+	if (*to != '\0' && strchr("=+-@", *to) != NULL)
+		*to = '?';		/* a spreadsheet obeys these */
+	for (; *to != '\0'; to++)
 		if (iscntrl((unsigned char)*to))
 			*to = '?';
 }
@@ -1563,10 +1610,9 @@ static void
 signals_block(void)
 {
 	static const int stops[] = { SIGTERM, SIGINT, SIGHUP };
-	struct sigaction action, was;
+	struct sigaction action = { 0 }, was;
 	size_t i;
 
-	memset(&action, 0, sizeof action);
 	sigemptyset(&signals);
 	sigemptyset(&action.sa_mask);
 	action.sa_handler = signal_ignore;
@@ -2010,10 +2056,9 @@ process_nap(const struct process *p, const struct watch *w, double now,
 static void
 process_wait(const struct process *p, pid_t pid, struct ended *e)
 {
-	struct watch w;
+	struct watch w = { 0 };
 	double now, until = 0;		/* the end of its grace, once it has */
 
-	memset(&w, 0, sizeof w);
 	w.start = w.grown = w.out_grown = now = monotonic();
 	if (p->agent)
 		job->start = now;
@@ -2120,6 +2165,7 @@ static struct {				/* written by the checks at start */
 
 static struct words git_vars, agent_vars;	/* what its children see */
 static int git_out = -1, git_err = -1;	/* what the last git printed */
+static FILE *git_in;			/* the same, as git_next reads it */
 
 /* environment: ours, less what would lead a git or a claude astray. */
 static struct words
@@ -2224,6 +2270,26 @@ git_outputs(void)
 	git_err = fd_scratch();
 }
 
+/* git_next: a record of what the last git printed, without its end, which holds
+ * until the next one; NULL after the last. */
+static char *
+git_next(int end)
+{
+	static char *record;
+	static size_t size;
+	ssize_t n = -1;
+
+	if (git_in == NULL)
+		git_in = fd_stream(git_out, 0);
+	if (end != EOF && (n = getdelim(&record, &size, end, git_in)) > 0) {
+		record[n - (record[n - 1] == end)] = '\0';
+		return record;
+	}
+	fclose(git_in);
+	git_in = NULL;
+	return NULL;
+}
+
 /* program_run: a command of ours, its output in git_out and git_err. */
 static int
 program_run(const char *path, const char *const *argv,
@@ -2233,6 +2299,8 @@ program_run(const char *path, const char *const *argv,
 	    0, agent, NULL, NULL };
 	struct ended e;
 
+	if (git_in != NULL)
+		git_next(EOF);		/* not all of the last was read */
 	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0 ||
 	    lseek(git_out, 0, SEEK_SET) != 0 ||
 	    lseek(git_err, 0, SEEK_SET) != 0)
@@ -2282,34 +2350,16 @@ git_must(const char *const *argv)
 #define git_try(...) git_run(ARGV(__VA_ARGS__))	/* its exit status */
 #define git_said(...) (git(__VA_ARGS__), fd_line(git_out))
 
-/* git_lines: what the last git printed; returns how many of n were there. */
-static int
-git_lines(char (*lines)[PATH_MAX], int n)
-{
-	FILE *in = fd_stream(git_out, 0);
-	int i;
-
-	memset(lines, 0, (size_t)n * sizeof *lines);
-	for (i = 0; i < n && line_read(in, lines[i], PATH_MAX); i++)
-		;
-	fclose(in);
-	return i;
-}
-
-/* git_listed: a word for each line that the last git printed. */
-static void
+/* git_listed: a word for each line that the last git printed; how many. */
+static size_t
 git_listed(struct words *w)
 {
-	char *line = NULL;
-	size_t size = 0;
-	FILE *in = fd_stream(git_out, 0);
+	const char *line;
 
 	words_free(w);
-	while (getdelim(&line, &size, '\n', in) > 0)
-		words_add(w, words_copy(text("%.*s", (int)strcspn(line, "\n"),
-		    line)));
-	fclose(in);
-	free(line);
+	while ((line = git_next('\n')) != NULL)
+		words_add(w, words_copy(line));
+	return w->n;
 }
 
 /* git_with: a git command with more words at its end; its exit status. */
@@ -2443,6 +2493,21 @@ tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
 	return how != CLEAR;
 }
 
+/* tree_deep: a directory too deep for us; was it removed? */
+static int
+tree_deep(int at, const char *name, enum walk how)
+{
+	if (how == NOTE)
+		die(EXIT_USAGE, "%s: %s: expected at most %d directories in one"
+		    " another, unless git ignores them", top, name, DEPTH);
+	if (how == CLEAR) {
+		warn("%s is more than %d directories deep: removed", name,
+		    DEPTH);
+		files_remove(at, name);
+	}
+	return how == CLEAR;
+}
+
 /*
  * tree_walk: a directory and all below it, but for what is the user's.  NOTE
  * takes down pipes and empty directories as such, and refuses repositories
@@ -2453,24 +2518,24 @@ static int
 tree_walk(int at, const char *name, size_t used, enum walk how)
 {
 	static char path[PATH_MAX];	/* from the top; used: that of name */
+	static int depth;
 	DIR *dir = dir_open(at, name, how == OPEN_UP);
 	struct dirent *d;
 	int type, users, git, left = 0;
 	size_t len;
 
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
+	for (depth++; (d = dir_next(dir)) != NULL;) {
 		at = dirfd(dir);
 		len = used + strlen(d->d_name);
 		git = strcmp(d->d_name, ".git") == 0;
-		if (dir_dots(d) || (used == 0 && git))
+		if (used == 0 && git)
 			continue;
 		left++;
-		if (len + 2 > sizeof path) {
-			if (how == CLEAR)
-				files_remove(at, d->d_name);
+		if (len + 2 > sizeof path) {	/* nor does git reach it */
+			left -= tree_deep(at, d->d_name, how);
 			continue;
 		}
-		sprintf(path + used, "%s/", d->d_name);	/* none is above */
+		sprintf(path + used, "%s/", d->d_name);
 		users = words_find(&tree_users, path) != NULL;
 		path[len] = '\0';
 		if (users || words_find(&tree_users, path) != NULL)
@@ -2482,6 +2547,10 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 		if (git && how == CLEAR) {
 			files_remove(at, d->d_name);
 			left--;
+			continue;
+		}
+		if (type == DT_DIR && depth == DEPTH) {
+			left -= tree_deep(at, d->d_name, how);
 			continue;
 		}
 		if (type != DT_DIR) {
@@ -2497,8 +2566,7 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 		else if (how == CLEAR && words_find(&tree_empty, path) == NULL)
 			left -= unlinkat(at, d->d_name, AT_REMOVEDIR) == 0;
 	}
-	if (dir != NULL)
-		closedir(dir);
+	depth--;
 	return left;
 }
 
@@ -2509,21 +2577,16 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 static const char *
 tree_ignored(void)
 {
-	const char *dirt = NULL;
-	char *line = NULL;
-	size_t size = 0;
-	FILE *in;
+	const char *dirt = NULL, *line;
 
 	words_free(&tree_users);
 	git("status", "--porcelain", "-z", "--untracked-files=all",
 	    "--ignored=matching");
-	for (in = fd_stream(git_out, 0); getdelim(&line, &size, '\0', in) > 0;)
+	while ((line = git_next('\0')) != NULL)
 		if (begins(line, "!! "))
 			words_add(&tree_users, words_copy(line + 3));
 		else if (dirt == NULL)
 			dirt = text("%s", line);
-	fclose(in);
-	free(line);
 	if (repo.output_inside)
 		words_add(&tree_users, words_copy(text("%s/", repo.output +
 		    strlen(top) + 1)));
@@ -2547,12 +2610,10 @@ tree_note(void)
 static int
 tree_clear(void)
 {
-	char *path = NULL, *slash;
-	size_t size = 0;
+	char *path, *slash;
 	int left = 0;
-	FILE *in = fd_stream(git_out, 0);
 
-	while (getdelim(&path, &size, '\0', in) > 0) {
+	while ((path = git_next('\0')) != NULL) {
 		if (tree_is_users(path) != NULL)
 			continue;
 		files_remove(AT_FDCWD, path);
@@ -2565,8 +2626,6 @@ tree_clear(void)
 			*slash = '\0';
 		}
 	}
-	fclose(in);
-	free(path);
 	return left;
 }
 
@@ -2593,8 +2652,16 @@ kept_add(int at, const char *name)
 {
 	struct kept k = kept_now(at, name);	/* die never sees half a one */
 
+	k.grows = at == output_fd && in_clone;
 	kept = resize(kept, (kept_n + 1) * sizeof *kept);
 	kept[kept_n++] = k;
+}
+
+static int
+kept_order(const void *a, const void *b)
+{
+	return strcmp(((const struct kept *)a)->name,
+	    ((const struct kept *)b)->name);
 }
 
 static void
@@ -2627,28 +2694,14 @@ kept_list(void)
 	struct dirent *d;
 
 	base = text("%s--", base == NULL ? opt.prefix : base + 1);
-	while (dir != NULL && (d = readdir(dir)) != NULL)
+	while ((d = dir_next(dir)) != NULL)
 		if (begins(d->d_name, base) &&
 		    (end = strrchr(d->d_name, '.')) != NULL &&
 		    strcmp(end, ".csv") == 0 &&
 		    kept_ours(d->d_name + strlen(base)))
 			words_add(&w, words_copy(text("%s%s", folder,
 			    d->d_name)));
-	if (dir != NULL)
-		closedir(dir);
 	return w;
-}
-
-static struct words kept_csv;		/* those that are ours, sorted */
-static int kept_noted;			/* it is known which are */
-
-/* kept_csv_add: one that we have made, or that was there. */
-static void
-kept_csv_add(const char *name)
-{
-	kept_add(output_fd, name);
-	kept[kept_n - 1].grows = in_clone;
-	words_add(&kept_csv, words_copy(name));
 }
 
 /* kept_note: the repository's settings, and the results as CSV. */
@@ -2667,7 +2720,6 @@ kept_note(void)
 	while (kept_n > 0)
 		kept_free(&kept[--kept_n]);
 	kept_free(&stash_log);
-	words_free(&kept_csv);
 	stash_log = kept_now(AT_FDCWD, tree_file("logs/refs/stash"));
 	for (name = settings_of_git; *name != NULL; name++)
 		kept_add(AT_FDCWD, tree_file(*name));
@@ -2675,10 +2727,8 @@ kept_note(void)
 		kept_add(AT_FDCWD, text("%s/.git", top));
 	there = kept_list();
 	for (i = 0; i < there.n; i++)
-		kept_csv_add(there.v[i]);
+		kept_add(output_fd, there.v[i]);
 	words_free(&there);
-	words_sort(&kept_csv);
-	kept_noted = 1;
 }
 
 /* kept_strange: results that nobody of us has made, read as ours one day. */
@@ -2686,12 +2736,15 @@ static void
 kept_strange(void)
 {
 	struct words now = kept_list();
-	size_t i, skip = strlen(opt.prefix) + 2;
+	struct kept of = { 0 };
 	const char *rest;
+	size_t i;
 
-	for (i = 0; kept_noted && i < now.n; i++) {
-		rest = now.v[i] + skip;
-		if (words_find(&kept_csv, now.v[i]) != NULL ||
+	qsort(kept, kept_n, sizeof *kept, kept_order);
+	for (i = 0; i < now.n; i++) {
+		of.name = now.v[i];
+		rest = now.v[i] + strlen(opt.prefix) + 2;
+		if (bsearch(&of, kept, kept_n, sizeof of, kept_order) != NULL ||
 		    (!begins(rest, "run-") && (in_clone ||
 		    (strcmp(rest, "iterations.csv") != 0 &&
 		    strcmp(rest, "diffstats.csv") != 0 &&
@@ -2701,7 +2754,6 @@ kept_strange(void)
 		    now.v[i]);
 		files_remove(output_fd, now.v[i]);
 	}
-	kept_noted = 0;
 	words_free(&now);
 }
 
@@ -2823,7 +2875,8 @@ kept_mend(void)
 			files_remove(AT_FDCWD, repo.output);
 	}
 	output_make();
-	kept_strange();
+	if (kept_n > 0)
+		kept_strange();
 	while (kept_n > 0) {
 		k = &kept[--kept_n];
 		k->at = k->at == was ? output_fd : k->at;
@@ -2833,7 +2886,6 @@ kept_mend(void)
 }
 
 static struct words tree_links;		/* the user's in the git directory */
-static int tree_links_noted;		/* before the first call */
 
 /* tree_link: a link, by its name and where it leads. */
 static const char *
@@ -2856,12 +2908,13 @@ enum unlock { NOTE_LINKS, UNLOCK, UNLOCK_AND_LINKS };
 static void
 tree_unlock(int at, const char *name, enum unlock how)
 {
+	static int depth;
 	DIR *dir = dir_open(at, name, how != NOTE_LINKS);
 	struct dirent *d;
 	const char *end, *link;
 	int type;
 
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
+	for (depth++; (d = dir_next(dir)) != NULL;) {
 		end = strrchr(d->d_name, '.');
 		type = dir_type(dir, d);
 		link = type == DT_LNK ? tree_link(dirfd(dir), d->d_name) : "";
@@ -2873,15 +2926,16 @@ tree_unlock(int at, const char *name, enum unlock how)
 			    d->d_name);
 			files_remove(dirfd(dir), d->d_name);
 		} else if (how != NOTE_LINKS && (type == DT_FIFO ||
-		    (end != NULL && strcmp(end, ".lock") == 0)))
+		    depth == DEPTH ||
+		    (end != NULL && strcmp(end, ".lock") == 0))) {
 			files_remove(dirfd(dir), d->d_name);
-		else if (type == DT_DIR && !dir_dots(d) &&
+		} else if (type == DT_DIR && depth < DEPTH &&
 		    strcmp(d->d_name, "objects") != 0 &&
-		    strcmp(d->d_name, "worktrees") != 0)
+		    strcmp(d->d_name, "worktrees") != 0) {
 			tree_unlock(dirfd(dir), d->d_name, how);
+		}
 	}
-	if (dir != NULL)
-		closedir(dir);
+	depth--;
 }
 
 /* tree_unlock_git: the git directory, and what a linked tree has elsewhere. */
@@ -2957,7 +3011,7 @@ tree_settle(void)
 		die(1, "%s is gone, or cannot be entered any more", repo.dir);
 	if (chdir(top) != 0)		/* it may be another one by now */
 		die(1, "%s: cannot be entered any more:", top);
-	tree_unlock_git(tree_links_noted ? UNLOCK_AND_LINKS : UNLOCK);
+	tree_unlock_git(kept_n > 0 ? UNLOCK_AND_LINKS : UNLOCK);
 	tree_unlock(AT_FDCWD, private_dir, UNLOCK);
 	for (name = tree_leftovers; *name != NULL; name++)
 		files_remove(AT_FDCWD, tree_file(*name));
@@ -2971,7 +3025,7 @@ static void
 index_copy(const char *from, const char *to)
 {
 	static char block[65536];
-	struct timespec times[2];
+	struct timespec times[2] = { { 0, 0 }, { 0, 0 } };
 	struct stat st;
 	FILE *in, *out;
 	size_t n;
@@ -2981,7 +3035,6 @@ index_copy(const char *from, const char *to)
 	out = file_begin(AT_FDCWD, to);
 	while ((n = fread(block, 1, sizeof block, in)) > 0)
 		fwrite(block, 1, n, out);
-	memset(times, 0, sizeof times);
 	times[0].tv_sec = times[1].tv_sec = st.st_mtime;
 	if (ferror(in) || fflush(out) != 0 ||
 	    fchmod(fileno(out), st.st_mode & 0777) != 0 ||
@@ -3255,9 +3308,8 @@ tree_known(void)
 		return;
 	output_again();
 	kept_note();
-	if (!tree_links_noted)
-		tree_unlock_git(NOTE_LINKS);
-	tree_links_noted = 1;
+	words_free(&tree_links);
+	tree_unlock_git(NOTE_LINKS);
 	if (!in_clone)
 		note_write();
 	tree_share();
@@ -3311,18 +3363,6 @@ tree_head(const char *attempt)
 		git("symbolic-ref", "HEAD", tree_ref());
 	words_free(&now);
 	return text("%s", parent);
-}
-
-/* tree_begin: a new branch for an iteration, where HEAD is. */
-static void
-tree_begin(void)
-{
-	char id[NAME_SIZE + 8];
-
-	COPY(id, text("%s^0", tree_start));
-	if (git_try("switch", "-q", "-c", tree_branch, id) != 0)
-		git("switch", "-q", "-C", tree_branch, id);	/* unfinished */
-	refs_put(tree_ref(), tree_start);
 }
 
 /* tree_add_raw: what git cannot convert goes into the index as it is. */
@@ -3383,20 +3423,15 @@ tree_add_forced(const char *parent)
 {
 	struct words paths = { NULL, 0 };
 	struct stat st;
-	char *path = NULL;
-	size_t size = 0;
-	FILE *in;
+	const char *path;
 
 	git("diff-index", "--cached", "-z", "--name-only", "--no-renames",
 	    "--diff-filter=D", parent, "--");
-	in = fd_stream(git_out, 0);
-	while (getdelim(&path, &size, '\0', in) > 0)
+	while ((path = git_next('\0')) != NULL)
 		if (tree_is_users(path) == NULL && lstat(path, &st) == 0 &&
 		    (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)))
 			words_add(&paths, words_copy(text(":(top,literal)%s",
 			    path)));
-	fclose(in);
-	free(path);
 	index_paths(ARGV("add", "-f", "--"), &paths);
 }
 
@@ -3410,18 +3445,15 @@ changes_listed(void)
 {
 	struct changes c = { 0, 0, 0, 0, 0 };
 	struct words drop = { NULL, 0 };
-	const char *path, *users, *last = NULL;
+	const char *line, *path, *users, *last = NULL;
 	long added, removed;
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	FILE *in;
+	size_t len;
 
-	in = fd_stream(git_out, 0);
-	while ((len = getdelim(&line, &size, '\0', in)) > 4) {
+	while ((line = git_next('\0')) != NULL) {
 		if (sscanf(line, "%ld\t%ld\t", &added, &removed) != 2)
 			added = removed = 0;
 		path = strchr(strchr(line, '\t') + 1, '\t') + 1;
+		len = strlen(path);
 		if ((users = tree_is_users(path)) != NULL) {
 			if (users != last)
 				words_add(&drop, words_copy(text(
@@ -3433,13 +3465,11 @@ changes_listed(void)
 		c.files++;
 		c.added += added;
 		c.removed += removed;
-		if (strcmp(line + len - 4, ".md") == 0) {
+		if (len > 3 && strcmp(path + len - 3, ".md") == 0) {
 			c.md_added += added;
 			c.md_removed += removed;
 		}
 	}
-	fclose(in);
-	free(line);
 	index_paths(ARGV("reset", "-q", tree_start, "--"), &drop);
 	return c;
 }
@@ -3645,10 +3675,8 @@ claude_prompt(const struct attempt *a)
 {
 	char *prompt = NULL;
 	size_t size;
-	FILE *to = open_memstream(&prompt, &size);
+	FILE *to = memory_begin(&prompt, &size);
 
-	if (to == NULL)
-		die(1, "cannot make the prompt:");
 	fprintf(to, "%s\nThis is iteration %d of %ld in run %d.\n", opt.prompt,
 	    a->iteration, opt.iterations, a->run);
 	if (a->iteration > 1)
@@ -3658,8 +3686,7 @@ claude_prompt(const struct attempt *a)
 		fputs("This is the last iteration.\n", to);
 	fputs("When you are done, commit your work with a descriptive"
 	    " message.\n", to);
-	if (fclose(to) != 0)
-		die(1, "cannot make the prompt:");
+	memory_end(to);
 	return prompt;
 }
 
@@ -3819,10 +3846,8 @@ claude_message(const struct attempt *a)
 	const char *said = transcript.result.text;
 	size_t size, len = strlen(said);
 	char *message = NULL;
-	FILE *to = open_memstream(&message, &size);
+	FILE *to = memory_begin(&message, &size);
 
-	if (to == NULL)
-		die(1, "cannot make a commit message:");
 	fprintf(to, "%s: run %d, iteration %d: %s\n\n", opt.prefix, a->run,
 	    a->iteration, outcome_names[a->outcome]);
 	if (len > TEXT_SIZE - 8)	/* cut: not amid a character */
@@ -3837,8 +3862,7 @@ claude_message(const struct attempt *a)
 		fprintf(to, "Session: %s\n", transcript.init.session);
 	fprintf(to, "Seconds: %.3f\nExit-Status: %d\nSurvivors: %d\n",
 	    a->ended.seconds, a->ended.status, a->ended.survivors);
-	if (fclose(to) != 0)
-		die(1, "cannot make a commit message:");
+	memory_end(to);
 	return message;
 }
 
@@ -3962,8 +3986,7 @@ benchmark_write(int run, int iteration, const char *name,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
 	file_end(to, output_fd, file);
-	kept_csv_add(file);		/* nor may the next benchmark change it */
-	words_sort(&kept_csv);
+	kept_add(output_fd, file);	/* nor may the next benchmark change it */
 }
 
 /* benchmark_there: has it been measured at this point? */
@@ -4186,19 +4209,20 @@ diffstats_row(const struct attempt *a)
 
 /* setting: a row of <prefix>--experiment.csv; '-' in the key becomes '_'. */
 static void
-setting(FILE *to, const char *name, const char *value)
+setting(struct words *w, const char *name, const char *value)
 {
 	char key[NAME_SIZE], *s;
 
 	COPY(key, name);
 	for (s = key; (s = strchr(s, '-')) != NULL;)
 		*s = '_';
-	csv_line(to, (const char *const[]){ key, value, NULL });
+	words_add(w, words_copy(key));
+	words_add(w, words_copy(value));
 }
 
 /* settings_options: the options that define the experiment. */
 static void
-settings_options(FILE *to)
+settings_options(struct words *w)
 {
 	const struct setting *s;
 	const struct words *list;
@@ -4207,17 +4231,17 @@ settings_options(FILE *to)
 	for (s = settings; s->name != NULL; s++) {
 		list = s->at;
 		if (s->kind == NUMBER)
-			setting(to, s->name, text("%ld", *(long *)s->at));
+			setting(w, s->name, text("%ld", *(long *)s->at));
 		else if (s->kind == TIME)
-			setting(to, s->name, text("%.10g", *(double *)s->at));
+			setting(w, s->name, text("%.10g", *(double *)s->at));
 		else if (s->kind == COMMAND)
-			setting(to, s->name, opt.build == NULL ? "" :
+			setting(w, s->name, opt.build == NULL ? "" :
 			    opt.build);
 		else if (s->kind == DEFINES)
-			setting(to, s->name, whole(*(int *)s->at));
+			setting(w, s->name, whole(*(int *)s->at));
 		else if (s->kind == BENCHMARK || s->kind == PATHS)
 			for (i = 0; i < list->n; i++)
-				setting(to, s->name, list->v[i]);
+				setting(w, s->name, list->v[i]);
 	}
 }
 
@@ -4230,39 +4254,38 @@ plugin_commit(void)
 	    &agent_vars, GIT_TIMEOUT_S, 0) == 0 ? fd_line(git_out) : "";
 }
 
-/* settings_write: all that defines the experiment, and where it began. */
+/* settings_now: all that defines the experiment, and where it began. */
 static void
-settings_write(FILE *to, const char *version)
+settings_now(struct words *w, const char *version)
 {
 	char *arguments = NULL;
 	struct utsname host;
 	size_t size, i;
-	FILE *words;
+	FILE *to = memory_begin(&arguments, &size);
 
-	if (uname(&host) < 0 ||
-	    (words = open_memstream(&arguments, &size)) == NULL)
+	if (uname(&host) < 0)
 		die(1, "cannot describe the experiment:");
 	for (i = 0; i < opt.claude_arguments.n; i++) {
-		fputs(i > 0 ? " " : "", words);
-		quote(words, opt.claude_arguments.v[i]);
+		fputs(i > 0 ? " " : "", to);
+		quote(to, opt.claude_arguments.v[i]);
 	}
-	fclose(words);
-	setting(to, "key", "value");
-	setting(to, "version", VERSION);
-	setting(to, "started_at", utc(time(NULL)));
-	setting(to, "host", host.nodename);
-	setting(to, "system", text("%s %s %s", host.sysname, host.release,
+	memory_end(to);
+	setting(w, "key", "value");
+	setting(w, "version", VERSION);
+	setting(w, "started_at", utc(time(NULL)));
+	setting(w, "host", host.nodename);
+	setting(w, "system", text("%s %s %s", host.sysname, host.release,
 	    host.machine));
-	setting(to, "directory", top);
-	setting(to, "baseline", opt.baseline);
-	setting(to, "baseline_commit", repo.base);
-	setting(to, "plugin_directory", opt.no_plugin ? "" : plugin_dir);
-	setting(to, "plugin_commit", plugin_commit());
-	setting(to, "claude_path", repo.claude);
-	setting(to, "claude_version", version);
-	setting(to, "claude_arguments", arguments);
-	setting(to, "prompt", opt.prompt);
-	settings_options(to);
+	setting(w, "directory", top);
+	setting(w, "baseline", opt.baseline);
+	setting(w, "baseline_commit", repo.base);
+	setting(w, "plugin_directory", opt.no_plugin ? "" : plugin_dir);
+	setting(w, "plugin_commit", plugin_commit());
+	setting(w, "claude_path", repo.claude);
+	setting(w, "claude_version", version);
+	setting(w, "claude_arguments", arguments);
+	setting(w, "prompt", opt.prompt);
+	settings_options(w);
 	free(arguments);
 }
 
@@ -4307,25 +4330,23 @@ setting_means(const char *key)
 	return opt.benchmark_only && k->means == WARNED ? NOTHING : k->means;
 }
 
-/* settings_read: key and value in turn; all are the list's own. */
-static struct words
-settings_read(char *data, size_t size)
+/* settings_read: those of experiment.csv, key and value in turn. */
+static void
+settings_read(struct words *w)
 {
-	struct words w = { NULL, 0 };
+	const char *name = experiment_file("experiment");
+	FILE *in = file_stream(output_fd, name);
 	char *record = NULL, *field[2];
-	size_t room = 0;
-	FILE *in = fmemopen(data, size > 0 ? size : 1, "r");
+	size_t size = 0;
 
-	if (in == NULL)
-		die(1, "cannot read %s:", experiment_file("experiment"));
-	while (csv_read(in, &record, &room, field, 2) == 2) {
-		words_add(&w, words_copy(field[0]));
-		words_add(&w, words_copy(field[1]));
-	}
-	fclose(in);
+	while (in != NULL && csv_read(in, &record, &size, field, 2) == 2)
+		setting(w, field[0], field[1]);
+	if (in != NULL)
+		fclose(in);
 	free(record);
-	free(data);
-	return w;
+	if (w->n == 0 || strcmp(w->v[0], "key") != 0)
+		die(EXIT_USAGE, "%s exists, but describes no experiment: move "
+		    "it away, or choose another prefix", name);
 }
 
 /* setting_agrees: theirs and ours, a key and a value each, or we die. */
@@ -4357,7 +4378,7 @@ setting_agrees(const char *const *theirs, const char *const *ours)
 	return ours[1];
 }
 
-static char *settings_grown;		/* experiment.csv as it is to be */
+static struct words settings_all;	/* experiment.csv as it is to be */
 
 /*
  * settings_agree: this is the experiment that experiment.csv describes, or we
@@ -4368,28 +4389,15 @@ static void
 settings_agree(void)
 {
 	static const char *const none[] = { "", "" };
+	struct words ours = { NULL, 0 }, theirs = { NULL, 0 };
 	const char *const *their, *const *our;
-	const char *name = experiment_file("experiment");
-	char *data = NULL, *was = NULL;
-	struct words ours, theirs;
-	size_t size, i, j;
-	FILE *to = open_memstream(&data, &size);
 	int later = opt.benchmark_only;
+	size_t i, j;
 
-	if (to == NULL)
-		die(1, "cannot describe the experiment:");
-	settings_write(to, "");
-	fclose(to);
-	ours = settings_read(data, size);
-	was = file_text(output_fd, name, &size);
-	if (was == NULL || !begins(was, "key,value\n"))
-		die(EXIT_USAGE, "%s exists, but describes no experiment: move "
-		    "it away, or choose another prefix", name);
-	theirs = settings_read(was, size);
+	settings_now(&ours, "");
+	settings_read(&theirs);
 	for (i = 0; i < theirs.n; i += 2)
 		later &= strcmp(theirs.v[i], "benchmark") != 0;
-	if ((to = open_memstream(&settings_grown, &size)) == NULL)
-		die(1, "cannot describe the experiment:");
 	for (i = j = 0; i < theirs.n || j < ours.n;) {
 		their = i < theirs.n ? theirs.v + i : none;
 		our = j < ours.n ? ours.v + j : none;
@@ -4399,13 +4407,12 @@ settings_agree(void)
 		}
 		j += 2;
 		if (later && setting_means(our[0]) == YARDSTICK) {
-			setting(to, our[0], our[1]);
+			setting(&settings_all, our[0], our[1]);
 			continue;
 		}
-		setting(to, their[0], setting_agrees(their, our));
+		setting(&settings_all, their[0], setting_agrees(their, our));
 		i += 2;
 	}
-	fclose(to);
 	words_free(&ours);
 	words_free(&theirs);
 }
@@ -4448,7 +4455,6 @@ struct run {				/* as far as the ledger knows it */
 	int id;
 	int next;			/* the first missing iteration */
 	int attempts;			/* so many of it have been made */
-	int over;			/* out of time */
 	int timeouts;			/* of the iteration at work */
 	double charged;			/* agent time used up, seconds */
 	char commit[ID_SIZE];		/* the last good one */
@@ -4498,7 +4504,6 @@ ledger_line(char *const *field, int fields)
 	if (o <= OUT_OF_TIME || (o == FAILURE && charged > 0)) {
 		r->next = (int)m + 1;
 		r->attempts = 0;
-		r->over = o == OUT_OF_TIME;
 		if (o <= OUT_OF_TIME)
 			COPY(r->commit, field[COMMIT]);
 	}
@@ -4541,7 +4546,7 @@ ledger_read(void)
 static int
 run_over(const struct run *r)
 {
-	return r->over || r->next > opt.iterations ||
+	return r->next > opt.iterations ||
 	    opt.timeout - r->charged < (double)ENOUGH_S;
 }
 
@@ -4891,11 +4896,10 @@ static enum next
 attempt(struct run *r, int iteration, int number)
 {
 	double left = opt.timeout - r->charged;
-	struct attempt a;
+	struct attempt a = { 0 };
 	enum next next;
 	int finished;
 
-	memset(&a, 0, sizeof a);
 	memset(&transcript, 0, sizeof transcript);
 	a.run = r->id;
 	a.iteration = iteration;
@@ -4928,9 +4932,8 @@ attempt(struct run *r, int iteration, int number)
 static int
 attempt_number(const struct run *r, int m, int new)
 {
-	struct attempt a;
+	struct attempt a = { 0 };
 
-	memset(&a, 0, sizeof a);
 	a.run = r->id;
 	a.iteration = m;
 	a.number = r->attempts;
@@ -4973,7 +4976,8 @@ iteration(struct run *r, int m)
 	branch_name(r->id, m);
 	COPY(tree_start, r->commit);
 	r->timeouts = 0;
-	for (tree_begin(); next == ATTEMPT_AGAIN; k++) {
+	tree_checkout(tree_branch, tree_start);
+	for (; next == ATTEMPT_AGAIN; k++) {
 		if (job_wait(AGENT) != 0)
 			return stop(128 + stop_signal, "");
 		COPY(job->what, text("run %d/%ld iteration %d/%ld", r->id,
@@ -4984,7 +4988,6 @@ iteration(struct run *r, int m)
 	if (next != STOP) {
 		r->next = m + 1;
 		r->attempts = 0;
-		r->over = next == END_OF_RUN;
 	}
 	return next;
 }
@@ -5019,15 +5022,13 @@ run(struct run *r)
 		if (m == r->next) {
 			if (run_over(r))
 				break;
-			if (m == 1 || resumed)
-				tree_restore("", r->commit);
 			if (iteration(r, m) == STOP)
 				return STOP;
 		}
 		if (opt.every_iteration || (m == r->next - 1 && run_over(r)))
 			stopped = run_point(r, m);
 	}
-	if (!stopped && !r->over && m <= opt.iterations)
+	if (!stopped && m <= opt.iterations && r->charged < opt.timeout)
 		say("run %d/%ld: not enough time for iteration %d", r->id,
 		    opt.runs, m);
 	return stopped ? stop(128 + stop_signal, "") : END_OF_RUN;
@@ -5080,13 +5081,11 @@ experiment_known(void)
 static int
 trailers_read(const char *commit, struct attempt *a)
 {
-	char line[NAME_SIZE];
-	FILE *in;
+	const char *line;
 	int o, ours = 0, known = 0;
 
 	git("log", "-1", "--format=%B", commit);
-	in = fd_stream(git_out, 0);
-	while (line_read(in, line, sizeof line)) {
+	while ((line = git_next('\n')) != NULL) {
 		if (begins(line, "Experiment: "))
 			ours = strcmp(line + strlen("Experiment: "),
 			    opt.prefix) == 0;
@@ -5103,7 +5102,6 @@ trailers_read(const char *commit, struct attempt *a)
 		sscanf(line, "Exit-Status: %d", &a->ended.status);
 		sscanf(line, "Survivors: %d", &a->ended.survivors);
 	}
-	fclose(in);
 	return ours && known >= 4;
 }
 
@@ -5120,10 +5118,9 @@ static int
 resume_row(const struct run *r, const char *branch)
 {
 	const char *name;
-	struct attempt a;
+	struct attempt a = { 0 };
 	int fd;
 
-	memset(&a, 0, sizeof a);
 	memset(&transcript, 0, sizeof transcript);
 	if (!trailers_read(branch, &a) || a.run != r->id ||
 	    a.iteration != r->next)
@@ -5179,7 +5176,7 @@ resume_diffstats(void)
 	FILE *in = file_stream(output_fd, experiment_file("diffstats"));
 	struct words there = { NULL, 0 };
 	char *record = NULL, *field[9];
-	struct attempt a;
+	struct attempt a = { 0 };
 	size_t room = 0;
 	int id, m;
 
@@ -5190,7 +5187,6 @@ resume_diffstats(void)
 	for (id = (int)opt.first; id <= opt.last; id++)
 		for (m = 1; m < runs[id].next; m++)
 			if (words_find(&there, text("%d,%d", id, m)) == NULL) {
-				memset(&a, 0, sizeof a);
 				a.run = id;
 				a.iteration = m;
 				branch_name(id, m - 1);
@@ -5349,7 +5345,7 @@ static void
 experiment_begin(void)
 {
 	const char *claude[] = { repo.claude, "--version", NULL };
-	char version[NAME_SIZE];
+	size_t i;
 	FILE *to;
 
 	if (!resumed) {
@@ -5357,18 +5353,19 @@ experiment_begin(void)
 		    VERSION_TIMEOUT_S, 1) != 0 && !stopping())
 			warn("%s --version fails: %s", repo.claude,
 			    fd_line(git_err));
-		COPY(version, fd_line(git_out));
+		settings_now(&settings_all, fd_line(git_out));
 	}
 	to = file_begin(output_fd, experiment_file("experiment"));
-	if (resumed)
-		fputs(settings_grown, to);
-	else
-		settings_write(to, version);
+	for (i = 0; i < settings_all.n; i += 2)
+		csv_line(to, (const char *const[]){ settings_all.v[i],
+		    settings_all.v[i + 1], NULL });
 	file_end(to, output_fd, experiment_file("experiment"));
 	file_append(experiment_file("iterations"), ledger_header, NULL);
+	if (resumed)
+		return;
 	ledger_read();
-	if (!resumed)			/* last: it is known by then */
-		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
+	/* The last: it is known by then. */
+	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
 }
 
 /* experiment_enter: from here on there is something to be put back. */
@@ -5379,8 +5376,7 @@ experiment_enter(void)
 	private_use();
 	index_copy(tree_file("index"), tree_index());
 	refs_read(&refs);
-	kept_note();
-	note_write();
+	tree_known();
 	tree_touched = 1;
 }
 
@@ -5620,11 +5616,10 @@ plan_points(void)
 static void
 plan(void)
 {
-	struct attempt a;
+	struct attempt a = { 0 };
 	char *message;
 
 	plan_only = 1;
-	memset(&a, 0, sizeof a);
 	a.number = 1;
 	if (opt.isolate)
 		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
@@ -5638,7 +5633,7 @@ plan(void)
 		    a.iteration++) {
 			COPY(tree_branch, text("%s-run-%d-iteration-%d",
 			    opt.prefix, a.run, a.iteration));
-			tree_begin();
+			tree_checkout(tree_branch, tree_start);
 			claude_call(&a);
 			git("add", "-A");
 			message = claude_message(&a);
@@ -6007,20 +6002,21 @@ check_clean(void)
 static void
 check_repository(void)
 {
-	char line[3][PATH_MAX];
+	struct words said = { NULL, 0 };
 	struct stat st, dir;
 
 	if (opt.directory[0] == '\0' ||
 	    git_try("-C", opt.directory, "rev-parse", "--path-format=absolute",
 	    "--show-toplevel", "--git-dir", "--git-common-dir") != 0 ||
-	    git_lines(line, 3) != 3)
+	    git_listed(&said) != 3)
 		die(EXIT_USAGE, "directory \"%s\": expected one in the work "
 		    "tree of a git repository (git 2.31 or newer): %s",
 		    opt.directory, fd_line(git_err));
-	COPY(top, line[0]);
-	COPY(repo.dir, line[1]);
-	COPY(repo.common, line[2]);
-	COPY(repo.project, line[2]);
+	COPY(top, said.v[0]);
+	COPY(repo.dir, said.v[1]);
+	COPY(repo.common, said.v[2]);
+	COPY(repo.project, said.v[2]);
+	words_free(&said);
 	words_set(&git_vars, "GIT_DIR", repo.dir);
 	words_set(&git_vars, "GIT_WORK_TREE", top);
 	COPY(process_mark, top);
@@ -6037,14 +6033,10 @@ check_repository(void)
 static void
 check_index(void)
 {
-	const char *path;
-	char *line = NULL;
-	size_t size = 0;
-	FILE *in;
+	const char *line, *path;
 
 	git("ls-files", "-z", "-v", "-s");
-	in = fd_stream(git_out, 0);
-	while (getdelim(&line, &size, '\0', in) > 2) {
+	while ((line = git_next('\0')) != NULL) {
 		path = strchr(line, '\t') + 1;
 		if (begins(line + 2, "160000 "))
 			die(EXIT_USAGE, "%s: expected no submodules, which an "
@@ -6056,8 +6048,6 @@ check_index(void)
 			    "update-index --no-assume-unchanged "
 			    "--no-skip-worktree", path);
 	}
-	fclose(in);
-	free(line);
 }
 
 /* check_output_inside: is the output inside the work tree? */
@@ -6137,14 +6127,10 @@ check_prefix(void)
 static void
 check_paths(const char *name, const char *commit, const struct words *above)
 {
-	const char *path;
-	char *line = NULL;
-	size_t size = 0;
-	FILE *in;
+	const char *line, *path;
 
 	git("ls-tree", "-r", "-z", commit);
-	in = fd_stream(git_out, 0);
-	while (getdelim(&line, &size, '\0', in) > 0) {
+	while ((line = git_next('\0')) != NULL) {
 		path = strchr(line, '\t') + 1;
 		if (begins(line, "160000 "))
 			die(EXIT_USAGE, "%s: %s: expected no submodules, which "
@@ -6155,8 +6141,6 @@ check_paths(const char *name, const char *commit, const struct words *above)
 			    "where git ignores one now, or where results go: "
 			    "move that one away", name, path);
 	}
-	fclose(in);
-	free(line);
 }
 
 /* check_commits: the same for all that will be checked out. */

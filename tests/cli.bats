@@ -195,7 +195,7 @@ all_asked() {
 	all_asked
 	ccre --no-plugin --dry "$PROJECT" exp2 | grep -q exp2-run-5-iteration-10
 	ccre --no-plugin --verb -r 1 -i 1 "$PROJECT" exp3 2>&1 |
-	    grep -q '^git -C .* switch'
+	    grep -q '^git -C .* checkout'
 	ccre --hel | grep -q '^usage:'
 	ccre --vers | grep -q '^cc-run-experiments '
 }
@@ -896,15 +896,15 @@ seconds() {
 	[ "$(grep -c -e "sh -c two\$" "$LOG/stdout")" = 8 ]
 }
 
-@test "a printed git switch and a printed claude command can be pasted" {
+@test "a printed git checkout and a printed claude command can be pasted" {
 	awkward
 	recorder
 	printf 'Say %%s \\n "it'\''s" $HOME `id` \\\\ done.\n' > prompt
 	ccre -n --no-plugin -p prompt -o "$OUT" -r 1 -i 2 "$PROJECT" exp -- \
 	    --model "it's" > plan
-	grep ' switch ' plan | head -n 1 | sh
+	grep " -B exp-run-1-iteration-1 " plan | head -n 1 | sh
 	[ "$(git -C "$PROJECT" symbolic-ref HEAD)" = refs/heads/exp-run-1-iteration-1 ]
-	sed -n '/ switch /,/recorder/p' plan | sed '1d;/recorder/q' | sh > transcript
+	sed -n "/ -B exp-run-1/,/recorder/p" plan | sed '1d;/recorder/q' | sh > transcript
 	grep -q '"type":"result"' transcript
 	cmp -n "$(wc -c < prompt)" prompt stdin
 	[ "$(tail -n 2 arguments)" = $'--model\nit\'s' ]
@@ -990,7 +990,7 @@ worst() {
 	export WATCHED=$BATS_TEST_TMPDIR/stderr SEEN=$BATS_TEST_TMPDIR/seen
 	scene look <<-'X'
 		{
-			grep -cE ' switch .*exp-run-1-iteration-1( |$)' "$WATCHED"
+			grep -cE ' checkout .*exp-run-1-iteration-1( |$)' "$WATCHED"
 			grep -c ' --verbose --model ' "$WATCHED"
 			grep -c '^git .* commit ' "$WATCHED"
 		} > "$SEEN"
