@@ -78,6 +78,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -299,19 +300,39 @@ show_clear(void)
 	return drawn ? "\r\033[K" : "";
 }
 
+/* obeyed: does a terminal obey what is at s?  Its length; C1 is UTF-8's. */
+static int
+obeyed(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	return iscntrl(*u) ? 1 : 2 * (*u == 0xc2 && u[1] >= 0x80 &&
+	    u[1] <= 0x9f);
+}
+
+/* plain: a line whose controls have become question marks. */
+static char *
+plain(char *line)
+{
+	char *s = line;
+	int n;
+
+	for (; *s != '\0'; s += n > 0 ? n : 1)
+		if ((n = obeyed(s)) > 0)
+			memset(s, '?', (size_t)n);
+	return line;
+}
+
 /* message: one line on stderr; a format that ends in ':' gets errno's text. */
 static void
 message(const char *kind, const char *format, va_list args)
 {
 	int error = errno;
 	size_t len = strlen(format);
-	char line[4096], *s;
+	char line[4096];
 
 	vsnprintf(line, sizeof line, format, args);
-	for (s = line; *s != '\0'; s++)	/* one line, whatever is in it */
-		if (iscntrl((unsigned char)*s))
-			*s = '?';
-	fprintf(stderr, "%s%s%s%s%s\n", show_clear(), kind, line, len > 0 &&
+	fprintf(stderr, "%s%s%s%s%s\n", show_clear(), kind, plain(line), len > 0 &&
 	    format[len - 1] == ':' ? " " : "", len > 0 &&
 	    format[len - 1] == ':' ? strerror(error) : "");
 }
@@ -458,6 +479,13 @@ begins(const char *s, const char *with)
 	return strncmp(s, with, strlen(with)) == 0;
 }
 
+/* path_below: is path in the directory? */
+static int
+path_below(const char *path, const char *dir)
+{
+	return begins(path, dir) && path[strlen(dir)] == '/';
+}
+
 static void
 words_add(struct words *w, const char *word)
 {
@@ -555,9 +583,9 @@ quote(FILE *to, const char *s)
 	for (putc('\'', to); *s != '\0'; s++)
 		if (*s == '\'')
 			fputs("'\\''", to);
-		else if (iscntrl((unsigned char)*s) && *s != '\n')
+		else if (obeyed(s) > 0 && *s != '\n')
 			fprintf(to, "'\"$(printf '\\%03o')\"'",
-			    (unsigned)*s);	/* no terminal obeys that */
+			    (unsigned)(unsigned char)*s);	/* not obeyed */
 		else
 			putc(*s, to);
 	putc('\'', to);
@@ -709,7 +737,7 @@ fd_scratch(void)
 
 	if (fd < 0 || (unlink(path) != 0 && errno != ENOENT) ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-		die(1, "cannot make a temporary file %s:", path);
+		die(1, "cannot make a temporary file %s (see TMPDIR):", path);
 	return fd;
 }
 
@@ -788,12 +816,15 @@ file_is(const char *word)
 static struct dirent *
 dir_next(DIR *dir)
 {
-	struct dirent *d = NULL;
+	struct dirent *d;
 
-	while (dir != NULL && (d = readdir(dir)) != NULL &&
-	    (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0))
-		;
-	if (dir != NULL && d == NULL)
+	if (dir == NULL)
+		return NULL;
+	do
+		d = readdir(dir);
+	while (d != NULL &&
+	    (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0));
+	if (d == NULL)
 		closedir(dir);
 	return d;
 }
@@ -813,9 +844,11 @@ dir_type(DIR *dir, const struct dirent *d)
 	    S_ISLNK(st.st_mode) ? DT_LNK : DT_FIFO;
 }
 
+enum rights { AS_IT_IS, READABLE, WRITABLE };
+
 /* dir_open: never through a link; if need be its owner gets all rights. */
 static DIR *
-dir_open(int at, const char *name, int writable)
+dir_open(int at, const char *name, enum rights rights)
 {
 	struct stat st;
 	DIR *dir = NULL;
@@ -824,8 +857,9 @@ dir_open(int at, const char *name, int writable)
 	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    !S_ISDIR(st.st_mode))
 		return NULL;
-	if ((st.st_mode & S_IRUSR) == 0 || (st.st_mode & S_IXUSR) == 0 ||
-	    (writable && (st.st_mode & S_IWUSR) == 0))
+	if (rights != AS_IT_IS && ((st.st_mode & S_IRUSR) == 0 ||
+	    (st.st_mode & S_IXUSR) == 0 ||
+	    (rights == WRITABLE && (st.st_mode & S_IWUSR) == 0)))
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRWXU, 0);
 	fd = file_open(at, name, O_DIRECTORY | O_NOFOLLOW);
 	if (fd >= 0 && (dir = fdopendir(fd)) == NULL)
@@ -845,7 +879,7 @@ files_empty(DIR *dir, int root, int depth)
 
 	while ((d = dir_next(dir)) != NULL) {
 		if (unlinkat(dirfd(dir), d->d_name, 0) == 0 ||
-		    (below = dir_open(dirfd(dir), d->d_name, 1)) == NULL)
+		    (below = dir_open(dirfd(dir), d->d_name, WRITABLE)) == NULL)
 			continue;
 		if (depth < DEPTH) {
 			moved += files_empty(below, root, depth + 1);
@@ -870,7 +904,7 @@ files_remove(int at, const char *name)
 
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return;
-	while ((root = dir_open(at, name, 1)) != NULL &&
+	while ((root = dir_open(at, name, WRITABLE)) != NULL &&
 	    files_empty(root, dirfd(root), 0) > 0)
 		;
 	unlinkat(at, name, AT_REMOVEDIR);
@@ -985,6 +1019,19 @@ lock_open(struct lock *l, const char *path)
 	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
 }
 
+/* lock_look: is it free, for a moment?  A plan is made beside nobody. */
+static void
+lock_look(struct lock *l, const char *path)
+{
+	COPY(l->path, path);
+	l->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (l->fd < 0)
+		return;
+	lock_take(l, 0, opt.isolate ? F_RDLCK : F_WRLCK);
+	close(l->fd);
+	l->fd = -1;
+}
+
 /*
  * lock_write: around each change of what runners share, and it never lasts.
  * Children of one runner have its descriptor, but locks of their own.
@@ -1009,11 +1056,11 @@ lock_write(int on)
 static void
 private_make(void)
 {
+	char *path = temporary();
 	int fd;
 
-	COPY(private_dir, temporary());
-	if (mkdtemp(private_dir) == NULL)
-		die(1, "cannot make a directory %s:", private_dir);
+	if (mkdtemp(path) == NULL || realpath(path, private_dir) == NULL)
+		die(1, "cannot make a directory %s (see TMPDIR):", path);
 	fd = open(text("%s/new", private_dir), O_RDWR | O_CREAT | O_CLOEXEC,
 	    0600);
 	if (fd < 0 || lock_range(fd, F_SETLK, F_WRLCK, 0, 0) != 0 ||
@@ -1120,6 +1167,32 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 
 static int output_fd = -1;		/* the output directory, kept open */
 
+/*
+ * What all runs append to is also in a journal that has no name, where their
+ * agents do not find it: lines of NAME, a tab, and a line of that file.
+ */
+static int journal_fd = -1;		/* -1: not so many are at work */
+
+static void
+journal_add(const char *name, const char *lines)
+{
+	const char *line;
+	int len;
+
+	for (; journal_fd >= 0 && *lines != '\0'; lines += len + 1) {
+		len = (int)strcspn(lines, "\n");
+		line = text("%s\t%.*s\n", name, len, lines);
+		if (fd_write(journal_fd, line, strlen(line)) != 0)
+			die(1, "cannot write a temporary file:");
+	}
+}
+
+static const char *
+experiment_file(const char *kind)
+{
+	return text("%s--%s.csv", opt.prefix, kind);
+}
+
 /* file_append: a row, after the header where the file is new, on disk. */
 static void
 file_append(const char *name, const char *header, const char *const *fields)
@@ -1129,12 +1202,13 @@ file_append(const char *name, const char *header, const char *const *fields)
 	off_t before;
 	struct stat st;
 	FILE *row = memory_begin(&data, &size);
-	int error, fd = openat(output_fd, name, O_WRONLY | O_APPEND | O_CREAT |
-	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+	int error, fd;
 
+	lock_write(1);			/* first: it may be put back, renamed */
+	fd = openat(output_fd, name, O_WRONLY | O_APPEND | O_CREAT |
+	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 	if (fd < 0)
 		die(1, "cannot open %s:", name);
-	lock_write(1);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
 		die(1, "%s is not a file of its own any more", name);
 	if ((before = fd_size(fd)) == 0)
@@ -1142,6 +1216,7 @@ file_append(const char *name, const char *header, const char *const *fields)
 	if (fields != NULL)
 		csv_line(row, fields);
 	memory_end(row);
+	journal_add(name, data);
 	errno = ENOSPC;		/* what a short write means */
 	if (write(fd, data, size) != (ssize_t)size || fsync(fd) != 0 ||
 	    (before == 0 && fsync(output_fd) != 0)) {
@@ -1154,36 +1229,6 @@ file_append(const char *name, const char *header, const char *const *fields)
 	lock_write(0);
 	close(fd);
 	free(data);
-}
-
-/*
- * file_mend: a last row that a crash has torn is cut; we die where the file
- * is of another kind.
- */
-static void
-file_mend(const char *name, const char *header)
-{
-	size_t size, cut, len = strlen(header);
-	char *data = file_text(output_fd, name, &size);
-	const char *nul = size == 0 ? NULL : memchr(data, '\0', size);
-	int fd;
-
-	for (cut = nul != NULL ? (size_t)(nul - data) : size;
-	    cut > 0 && data[cut - 1] != '\n'; cut--)
-		;
-	if (cut > 0 && (cut <= len || !begins(data, header) ||
-	    data[len] != '\n'))
-		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
-		    "that end in LF: move it away, or choose another prefix",
-		    name, header);
-	free(data);
-	if (cut < size) {
-		warn("%s: a torn last row was cut", name);
-		fd = openat(output_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 || ftruncate(fd, (off_t)cut) != 0 || fsync(fd) != 0)
-			die(1, "cannot cut %s:", name);
-		close(fd);
-	}
 }
 
 /* file_begin, file_end: a whole file, written beside its place, renamed. */
@@ -1215,6 +1260,99 @@ file_end(FILE *f, int at, const char *name)
 		errno = error;
 		die(1, "cannot write %s:", name);
 	}
+}
+
+/*
+ * file_mend: a last row that a crash has torn is cut, and it is a file of its
+ * own, whatever was linked to it; we die where it is of another kind.
+ */
+static void
+file_mend(const char *name, const char *header)
+{
+	size_t size, cut, len = strlen(header);
+	char *data = file_text(output_fd, name, &size);
+	const char *nul = data == NULL ? NULL : memchr(data, '\0', size);
+	struct stat st;
+	FILE *f;
+
+	if (data == NULL)
+		return;
+	for (cut = nul != NULL ? (size_t)(nul - data) : size;
+	    cut > 0 && data[cut - 1] != '\n'; cut--)
+		;
+	if (cut > 0 && (cut <= len || !begins(data, header) ||
+	    data[len] != '\n'))
+		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
+		    "that end in LF: move it away, or choose another prefix",
+		    name, header);
+	if (cut < size)
+		warn("%s: a torn last row was cut", name);
+	if (cut < size || (fstatat(output_fd, name, &st, 0) == 0 &&
+	    st.st_nlink != 1)) {
+		f = file_begin(output_fd, name);
+		fwrite(data, 1, cut, f);
+		file_end(f, output_fd, name);
+	}
+	free(data);
+}
+
+/* lines_read: the lines that begin with start, without it; sorted, too. */
+static void
+lines_read(FILE *in, const char *start, struct words *w, struct words *sorted)
+{
+	char *line = NULL;
+	size_t size = 0;
+
+	while (in != NULL && getline(&line, &size, in) > 0)
+		if (begins(line, start))
+			words_add(w, words_copy(line + strlen(start)));
+	if (in != NULL)
+		fclose(in);
+	free(line);
+	for (size = 0; size < w->n; size++)
+		words_add(sorted, w->v[size]);
+	words_sort(sorted);
+}
+
+/* rows_of: what the journal has of a file is there again. */
+static void
+rows_of(const char *name)
+{
+	struct words ours = { NULL, 0 }, sorted = { NULL, 0 };
+	struct words there = { NULL, 0 }, found = { NULL, 0 };
+	size_t i, missing = 0;
+	FILE *f;
+
+	lines_read(fd_stream(journal_fd, 0), text("%s\t", name), &ours,
+	    &sorted);
+	lines_read(file_stream(output_fd, name), "", &there, &found);
+	for (i = 0; i < ours.n; i++)
+		missing += words_find(&found, ours.v[i]) == NULL;
+	if (missing > 0) {
+		warn("%s was changed: put back", name);
+		f = file_begin(output_fd, name);
+		for (i = 0; i < ours.n; i++)
+			fputs(ours.v[i], f);
+		for (i = 0; i < there.n; i++)	/* another runner's rows */
+			if (words_find(&sorted, there.v[i]) == NULL)
+				fputs(there.v[i], f);
+		files_remove(output_fd, name);
+		file_end(f, output_fd, name);
+	}
+	free(sorted.v);
+	free(found.v);
+	words_free(&ours);
+	words_free(&there);
+}
+
+/* rows_back: the same of both that have a journal. */
+static void
+rows_back(void)
+{
+	if (journal_fd < 0)
+		return;
+	rows_of(experiment_file("iterations"));
+	rows_of(experiment_file("diffstats"));
 }
 
 /* ---- claude's JSON: one pass, one event a line, any length ------------- */
@@ -1483,9 +1621,7 @@ event_set(struct event *e, const struct field *f, const char *value)
 		return;
 	if (*to != '\0' && strchr("=+-@", *to) != NULL)
 		*to = '?';		/* a spreadsheet obeys these */
-	for (; *to != '\0'; to++)
-		if (iscntrl((unsigned char)*to))
-			*to = '?';
+	plain(to);
 }
 
 /* tokens_sum: what nobody can have used is not counted. */
@@ -2413,7 +2549,6 @@ static struct kept {			/* a file that nobody may change */
 	char *content;			/* as it was; NULL: absent */
 	size_t size;
 	mode_t mode;
-	int grows;			/* other runs append to it */
 } *kept;
 static size_t kept_n;
 
@@ -2493,6 +2628,26 @@ tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
 	return how != CLEAR;
 }
 
+/* tree_unpipe: what an agent makes git ignore no more is read by it, which a
+ * pipe called .gitignore hangs; else nothing of the user's is touched. */
+static void
+tree_unpipe(int at, const char *name)
+{
+	static int depth;
+	DIR *dir = dir_open(at, name, AS_IT_IS);
+	struct dirent *d;
+	int type;
+
+	for (depth++; (d = dir_next(dir)) != NULL;) {
+		type = dir_type(dir, d);
+		if (type == DT_FIFO && begins(d->d_name, ".git"))
+			unlinkat(dirfd(dir), d->d_name, 0);
+		else if (type == DT_DIR && depth < DEPTH)
+			tree_unpipe(dirfd(dir), d->d_name);
+	}
+	depth--;
+}
+
 /* tree_deep: a directory too deep for us; was it removed? */
 static int
 tree_deep(int at, const char *name, enum walk how)
@@ -2519,7 +2674,7 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 {
 	static char path[PATH_MAX];	/* from the top; used: that of name */
 	static int depth;
-	DIR *dir = dir_open(at, name, how == OPEN_UP);
+	DIR *dir = dir_open(at, name, how == OPEN_UP ? WRITABLE : READABLE);
 	struct dirent *d;
 	int type, users, git, left = 0;
 	size_t len;
@@ -2538,9 +2693,11 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 		sprintf(path + used, "%s/", d->d_name);
 		users = words_find(&tree_users, path) != NULL;
 		path[len] = '\0';
+		type = dir_type(dir, d);
+		if (users && type == DT_DIR && how == CLEAR)
+			tree_unpipe(at, d->d_name);
 		if (users || words_find(&tree_users, path) != NULL)
 			continue;
-		type = dir_type(dir, d);
 		if (git && how == NOTE)
 			die(EXIT_USAGE, "%s/%s: expected no repository inside "
 			    "the work tree, unless git ignores it", top, path);
@@ -2652,7 +2809,6 @@ kept_add(int at, const char *name)
 {
 	struct kept k = kept_now(at, name);	/* die never sees half a one */
 
-	k.grows = at == output_fd && in_clone;
 	kept = resize(kept, (kept_n + 1) * sizeof *kept);
 	kept[kept_n++] = k;
 }
@@ -2673,13 +2829,14 @@ kept_free(struct kept *k)
 	k->content = NULL;
 }
 
-/* kept_ours: is PREFIX--name ours, and not of another run at work? */
+/* kept_ours: is PREFIX--name ours, and not of other runs at work as well? */
 static int
 kept_ours(const char *name)
 {
-	return strcmp(name, "summary.csv") != 0 &&	/* contrib/export's */
-	    (!in_clone || job->run == 0 || !begins(name, "run-") ||
-	    begins(name, text("run-%d-", job->run)));
+	if (!in_clone)
+		return strcmp(name, "summary.csv") != 0; /* contrib/export's */
+	return strcmp(name, "experiment.csv") == 0 || begins(name,
+	    job->run == 0 ? "run-" : text("run-%d-", job->run));
 }
 
 /* kept_list: the CSV files of the results that are no other run's. */
@@ -2689,7 +2846,8 @@ kept_list(void)
 	const char *end, *base = strrchr(opt.prefix, '/');
 	const char *folder = base == NULL ? "" : text("%.*s", (int)(base + 1 -
 	    opt.prefix), opt.prefix);
-	DIR *dir = dir_open(output_fd, base == NULL ? "." : folder, 0);
+	DIR *dir = dir_open(output_fd, base == NULL ? "." : folder,
+	    READABLE);
 	struct words w = { NULL, 0 };
 	struct dirent *d;
 
@@ -2743,7 +2901,7 @@ kept_strange(void)
 	qsort(kept, kept_n, sizeof *kept, kept_order);
 	for (i = 0; i < now.n; i++) {
 		of.name = now.v[i];
-		rest = now.v[i] + strlen(opt.prefix) + 2;
+		rest = now.v[i] + strlen(opt.prefix) + strlen("--");
 		if (bsearch(&of, kept, kept_n, sizeof of, kept_order) != NULL ||
 		    (!begins(rest, "run-") && (in_clone ||
 		    (strcmp(rest, "iterations.csv") != 0 &&
@@ -2778,10 +2936,10 @@ kept_same(const struct kept *k)
 	struct stat st;
 	char *now = file_text(k->at, k->name, &size);
 	int same = now == NULL || k->content == NULL ? now == k->content :
-	    (size == k->size || (k->grows && size > k->size)) &&
-	    memcmp(now, k->content, k->size) == 0 &&
+	    size == k->size && memcmp(now, k->content, size) == 0 &&
 	    fstatat(k->at, k->name, &st, 0) == 0 &&
-	    (st.st_mode & 07777) == k->mode;
+	    (st.st_mode & 07777) == k->mode &&
+	    (k->at == AT_FDCWD || st.st_nlink == 1);
 
 	free(now);
 	return same;
@@ -2869,6 +3027,7 @@ kept_mend(void)
 	int was = output_fd;
 	struct kept *k;
 
+	lock_write(1);			/* other runs put the same back */
 	if (!output_same()) {
 		warn("%s was removed: made anew, but for logs", repo.output);
 		if (!in_clone)		/* another run has, maybe */
@@ -2883,6 +3042,8 @@ kept_mend(void)
 		kept_back(k);
 		kept_free(k);
 	}
+	rows_back();
+	lock_write(0);
 }
 
 static struct words tree_links;		/* the user's in the git directory */
@@ -2909,7 +3070,7 @@ static void
 tree_unlock(int at, const char *name, enum unlock how)
 {
 	static int depth;
-	DIR *dir = dir_open(at, name, how != NOTE_LINKS);
+	DIR *dir = dir_open(at, name, how == NOTE_LINKS ? READABLE : WRITABLE);
 	struct dirent *d;
 	const char *end, *link;
 	int type;
@@ -2921,12 +3082,13 @@ tree_unlock(int at, const char *name, enum unlock how)
 		if (how == NOTE_LINKS && type == DT_LNK) {
 			words_add(&tree_links, words_copy(link));
 		} else if (how == UNLOCK_AND_LINKS && type == DT_LNK &&
+		    strcmp(d->d_name, "objects") != 0 &&
 		    words_find(&tree_links, link) == NULL) {
 			warn("%s in the git directory was made a link: removed",
 			    d->d_name);
 			files_remove(dirfd(dir), d->d_name);
 		} else if (how != NOTE_LINKS && (type == DT_FIFO ||
-		    depth == DEPTH ||
+		    (type == DT_DIR && depth == DEPTH) ||
 		    (end != NULL && strcmp(end, ".lock") == 0))) {
 			files_remove(dirfd(dir), d->d_name);
 		} else if (type == DT_DIR && depth < DEPTH &&
@@ -2987,16 +3149,41 @@ tree_autostash(void)
 	return found;
 }
 
-/* tree_there: is the repository still there? */
+static struct stat objects_known;	/* of objects, before the last call */
+
+/* objects_there: all is lost without them, so where an agent has moved them
+ * and left a link to them, they are moved back. */
+static int
+objects_there(void)
+{
+	char path[PATH_MAX], real[PATH_MAX];
+	struct stat st;
+
+	COPY(path, text("%s/objects", repo.common));
+	if (objects_known.st_ino == 0 || S_ISLNK(objects_known.st_mode) ||
+	    lstat(path, &st) != 0 || !S_ISLNK(st.st_mode))
+		return 1;
+	if (stat(path, &st) != 0 || st.st_ino != objects_known.st_ino ||
+	    realpath(path, real) == NULL || unlink(path) != 0 ||
+	    rename(real, path) != 0)
+		return 0;
+	warn("%s was moved, and made a link: moved back", path);
+	return 1;
+}
+
+/* tree_there: is the repository still there, and not behind a link? */
 static int
 tree_there(void)
 {
+	char real[PATH_MAX];
 	struct stat st;
 
+	if (realpath(top, real) == NULL || strcmp(real, top) != 0)
+		return 0;
 	chmod(top, repo.top_mode);
 	chmod(repo.dir, repo.dir_mode);
 	return access(top, X_OK) == 0 && lstat(repo.dir, &st) == 0 &&
-	    S_ISDIR(st.st_mode);
+	    S_ISDIR(st.st_mode) && objects_there();
 }
 
 /* tree_settle: no agent is alive, so undo what it did to the repository. */
@@ -3008,7 +3195,8 @@ tree_settle(void)
 	if (plan_only)
 		return;
 	if (!tree_there())
-		die(1, "%s is gone, or cannot be entered any more", repo.dir);
+		die(1, "%s, or its objects, is gone, cannot be entered, or was "
+		    "made a link: put it back", repo.dir);
 	if (chdir(top) != 0)		/* it may be another one by now */
 		die(1, "%s: cannot be entered any more:", top);
 	tree_unlock_git(kept_n > 0 ? UNLOCK_AND_LINKS : UNLOCK);
@@ -3064,10 +3252,20 @@ static struct words refs;
 static void
 refs_read(struct words *w)
 {
+	const char *const *list = ARGV("for-each-ref",
+	    "--format=%(refname) %(objectname) %(symref) "
+	    "%(if)%(worktreepath)%(then)+%(end)%(HEAD)");
+
 	if (plan_only)
 		return;
-	git("for-each-ref", "--format=%(refname) %(objectname) %(symref) "
-	    "%(if)%(worktreepath)%(then)+%(end)%(HEAD)");
+	if (git_run(list) != 0) {	/* by an agent, where there is a note */
+		if ((in_clone || access(tree_file(NOTE_NAME), F_OK) == 0) &&
+		    rename(tree_file("packed-refs"),
+		    tree_file("packed-refs.bad")) == 0)
+			warn("packed-refs of the repository was ruined: moved "
+			    "to packed-refs.bad");
+		git_must(list);
+	}
 	git_listed(w);
 	words_sort(w);
 }
@@ -3240,10 +3438,11 @@ refs_back(const struct words *now, const char *attempt)
 
 /*
  * note_write: how all was before who comes next changes it, for the next start
- * if we are killed; in the git directory until the user's branch is back.
+ * if we are killed; in the git directory until the user's branch is back.  As
+ * long as somebody is at work, no commit of its branch is ours.
  */
 static void
-note_write(void)
+note_write(int at_work)
 {
 	struct words facts = { NULL, 0 }, files = { NULL, 0 };
 	FILE *to = file_begin(AT_FDCWD, tree_file(NOTE_NAME));
@@ -3254,6 +3453,7 @@ note_write(void)
 	words_add(&facts, repo.home[0] != '\0' ? repo.home : "HEAD");
 	words_add(&facts, repo.home_commit);
 	words_add(&facts, tree_ref());
+	words_add(&facts, at_work ? "at work" : "at rest");
 	words_write(to, &facts);
 	for (k = kept; k < kept + kept_n; k++)
 		if (k->at == AT_FDCWD) {
@@ -3291,7 +3491,7 @@ note_read(struct words *facts, struct words *files)
 		return 0;
 	for (i = 0, from = data, end = data + size; i < 5; i++)
 		from = words_read(from, end, lists[i]);
-	whole = from == end && facts->n == 4;
+	whole = from == end && facts->n == 5;
 	free(data);
 	if (!whole)
 		die(EXIT_USAGE, "%s: expected the note of a runner that was "
@@ -3310,8 +3510,10 @@ tree_known(void)
 	kept_note();
 	words_free(&tree_links);
 	tree_unlock_git(NOTE_LINKS);
+	if (lstat(text("%s/objects", repo.common), &objects_known) != 0)
+		die(1, "cannot look at %s/objects:", repo.common);
 	if (!in_clone)
-		note_write();
+		note_write(1);
 	tree_share();
 }
 
@@ -3604,7 +3806,8 @@ scratch_reset(void)
 {
 	if (private_dir[0] == '\0' || plan_only)
 		return;
-	mkdir(private_dir, 0700);		/* an agent may remove it */
+	unlink(private_dir);		/* an agent may make a link of it */
+	mkdir(private_dir, 0700);	/* or remove it */
 	files_remove(AT_FDCWD, text("%s/tmp", private_dir));
 	if (mkdir(text("%s/tmp", private_dir), 0700) != 0)
 		die(1, "cannot make the directory %s/tmp:", private_dir);
@@ -3916,6 +4119,22 @@ runtime_next(FILE *in)
 	return -1;
 }
 
+/* runtime_near: does a line of a log look like a sample, but to us? */
+static int
+runtime_near(int log, off_t start)
+{
+	FILE *in = fd_stream(log, start);
+	char line[256];
+	int near = 0;
+
+	while (!near && line_read(in, line, sizeof line))
+		near = strncasecmp(line + strspn(line, " \t"), "runtime",
+		    strlen("runtime")) == 0 &&
+		    strpbrk(line, "0123456789") != NULL;
+	fclose(in);
+	return near;
+}
+
 static char benchmark_why[64];		/* the last one has failed */
 
 /* benchmark_run: one command, into its log; 0, -1 failed, 1 interrupted. */
@@ -3962,6 +4181,11 @@ benchmark_samples(const char *command, int log, struct samples *s)
 		if ((bad = us == -2))
 			COPY(benchmark_why, "expected runtime: NUMBER and ns, "
 			    "us, ms or s");
+		if (i == 0 && !bad && s->n == before &&
+		    runtime_near(log, start))
+			warn("%s: expected runtime: NUMBER and ns, us, ms or "
+			    "s: the wall time of %.60s is taken", job->what,
+			    command);
 		if (s->n == before)
 			samples_add(s, seconds * 1e6);
 	}
@@ -4013,7 +4237,8 @@ benchmarks_there(int run, int iteration)
 
 /* benchmark_one: NAME=COMMAND; 1 when it was interrupted. */
 static int
-benchmark_one(int run, int iteration, const char *benchmark, int built)
+benchmark_one(int run, int iteration, const char *benchmark, int built,
+    const char **failed)
 {
 	const char *command = strchr(benchmark, '=') + 1;
 	char name[NAME_SIZE];
@@ -4029,6 +4254,7 @@ benchmark_one(int run, int iteration, const char *benchmark, int built)
 		    result_name(run, iteration, "build.log"));
 	if (result < 0) {
 		s.n = 0;
+		*failed = ", not all with success";
 		warn("run %d iteration %d: benchmark %s failed, %s%s: see "
 		    "%s/%s", run, iteration, name, built ? "" : "the build: ",
 		    benchmark_why, repo.output,
@@ -4081,6 +4307,7 @@ static int
 benchmark_point(int run, int iteration, const char *commit)
 {
 	int log, stopped = 0, built = 0;
+	const char *failed = "";
 	double seconds;
 	size_t i;
 
@@ -4102,12 +4329,12 @@ benchmark_point(int run, int iteration, const char *commit)
 	for (i = 0; !stopped && i < opt.benchmarks.n; i++)
 		stopped = !benchmark_there(run, iteration,
 		    opt.benchmarks.v[i]) && benchmark_one(run, iteration,
-		    opt.benchmarks.v[i], built == 0);
+		    opt.benchmarks.v[i], built == 0, &failed);
 	job->state = IDLE;
 	benchmark_undo(commit);
 	if (!stopped && !plan_only)
-		say("run %d/%ld iteration %d/%ld: benchmarks are done", run,
-		    opt.runs, iteration, opt.iterations);
+		say("run %d/%ld iteration %d/%ld: benchmarks are done%s", run,
+		    opt.runs, iteration, opt.iterations, failed);
 	return stopped;
 }
 
@@ -4126,12 +4353,6 @@ enum { RUN_ID = 1, ITERATION_ID = 2, ATTEMPT = 3, OUTCOME = 4, SECONDS = 7,
 static const char diffstats_header[] =
     "experiment_id,run_id,iteration_id,src_added,src_removed,md_added,"
     "md_removed,total_added,total_removed";
-
-static const char *
-experiment_file(const char *kind)
-{
-	return text("%s--%s.csv", opt.prefix, kind);
-}
 
 /* whole: a number as a field; a negative one is not known. */
 static const char *
@@ -4594,8 +4815,7 @@ ledger_table(void)
 	int shown[OUTCOMES] = { 0 }, run, o, width;
 	size_t i;
 
-	output_again();
-	ledger_read();
+	ledger_read();			/* with all that has ended by now */
 	for (run = (int)opt.first; run <= opt.last; run++)
 		for (o = 0; o < OUTCOMES; o++)
 			shown[o] |= runs[run].outcomes[o] > 0;
@@ -4617,6 +4837,9 @@ ledger_table(void)
 		}
 		putchar('\n');
 	}
+	if (opt.benchmarks.n > 0)
+		printf("\nA benchmark: its runtime at iteration 0 over that at "
+		    "the last one measured; 2.00x is twice as fast.\n");
 	for (i = 0; clients_n > 1 && i < (size_t)clients_n; i++)
 		printf("%sclaude %s: %d attempt%s\n", i == 0 ? "\n" : "",
 		    clients[i].name, clients[i].attempts,
@@ -4745,6 +4968,7 @@ clone_fetch(int run)
 enum next { NEXT_ITERATION, ATTEMPT_AGAIN, WAIT, END_OF_RUN, STOP };
 
 static int resumed;			/* this is not the first start */
+static char resume_at_work[NAME_SIZE];	/* the ref of who was, at a KILL */
 static struct attempt *unfinished;	/* the attempt that is at work */
 
 static enum next
@@ -4819,6 +5043,8 @@ attempt_commit(struct attempt *a)
 
 	COPY(stash, tree_autostash());
 	tree_settle();
+	if (!in_clone)
+		note_write(0);
 	ref_keep(a->ref, "-refs/autostash", stash);
 	COPY(a->commit, tree_commit(message, a->outcome <= OUT_OF_TIME, a->ref,
 	    &a->changes));
@@ -4860,17 +5086,39 @@ attempt_next(struct run *r, const struct attempt *a)
 	}
 }
 
-/* attempt_say: the event line; with what claude said where it said why. */
+/* attempt_why: what claude said of its end, or what is known of it. */
+static const char *
+attempt_why(const struct attempt *a)
+{
+	const struct event *r = &transcript.result;
+
+	if (a->outcome == SUCCESS)
+		return "";
+	if (r->text[0] != '\0')
+		return r->text;
+	if (a->said[0] != '\0')
+		return a->said;
+	if (a->ended.why == BY_SILENCE)
+		return "silent for --idle-timeout";
+	if (a->outcome != FAILURE)
+		return "";
+	return strcmp(r->turns, "0") == 0 ? "the model was not asked" :
+	    r->type[0] != '\0' ? "its result has no text" :
+	    transcript.json ? "it ended without a result" :
+	    text("exit status %d", a->ended.status);
+}
+
+/* attempt_say: the event line, and where what was put back is kept. */
 static void
 attempt_say(const struct attempt *a)
 {
 	const struct event *r = &transcript.result;
-	const char *said = a->outcome == SUCCESS ? "" :
-	    r->type[0] != '\0' ? r->text : a->said;
+	const char *why = attempt_why(a);
+	int left = a->outcome > OUT_OF_TIME && a->commit[0] != '\0';
 
 	job->cost += strtod(r->cost, NULL);
 	(a->outcome <= OUT_OF_TIME ? say : warn)("run %d/%ld iteration %d/%ld"
-	    "%s: %s in %s, %ld file%s +%ld -%ld%s%s%s%.*s", a->run, opt.runs,
+	    "%s: %s in %s, %ld file%s +%ld -%ld%s%s%s%s%s%.*s", a->run, opt.runs,
 	    a->iteration, opt.iterations,
 	    a->number > 1 ? text(" attempt %d", a->number) : "",
 	    outcome_names[a->outcome], duration(a->ended.seconds),
@@ -4879,7 +5127,8 @@ attempt_say(const struct attempt *a)
 	    r->cost[0] != '\0' ? text(", $%.2f", strtod(r->cost, NULL)) : "",
 	    a->ended.survivors > 0 ? text(", %d leftover%s killed",
 	    a->ended.survivors, a->ended.survivors == 1 ? "" : "s") : "",
-	    said[0] != '\0' ? ": " : "", (int)strcspn(said, "\n"), said);
+	    left ? ", kept as " : "", left ? a->ref : "",
+	    why[0] != '\0' ? ": " : "", (int)strcspn(why, "\n"), why);
 }
 
 /* protected_look: has it touched what is protected? */
@@ -5122,8 +5371,9 @@ resume_row(const struct run *r, const char *branch)
 	int fd;
 
 	memset(&transcript, 0, sizeof transcript);
-	if (!trailers_read(branch, &a) || a.run != r->id ||
-	    a.iteration != r->next)
+	if (strcmp(branch, resume_at_work) == 0 || !trailers_read(branch, &a) ||
+	    a.run != r->id || a.iteration != r->next ||
+	    !(a.ended.seconds >= 0 && a.ended.seconds <= opt.timeout + ENOUGH_S))
 		return 0;
 	COPY(tree_start, r->commit);
 	COPY(a.commit, git_said("rev-parse", branch));
@@ -5145,28 +5395,26 @@ resume_row(const struct run *r, const char *branch)
 static void
 resume_branches(void)
 {
-	struct words list = { NULL, 0 };
+	struct words now = { NULL, 0 };
+	const char *name;
 	int run, m;
 	size_t i;
 
-	git("for-each-ref", "--format=%(refname)",
-	    text("refs/heads/%s-run-*", opt.prefix),
-	    text("refs/heads/%s-run-*/**", opt.prefix));
-	git_listed(&list);
-	for (i = 0; i < list.n; i++) {
-		if (!branch_parse(list.v[i], &run, &m) ||
+	refs_read(&now);
+	for (i = 0; i < now.n; i++) {
+		name = ref_field(now.v[i], 0);
+		if (!branch_parse(name, &run, &m) ||
 		    (run <= opt.runs && (run < opt.first || run > opt.last)))
 			continue;	/* of prefix-run-2, say */
 		if (run < 1 || run > opt.runs || m < 1 || m > runs[run].next ||
-		    strcmp(list.v[i], text("refs/heads/%s-run-%d-iteration-%d",
+		    strcmp(name, text("refs/heads/%s-run-%d-iteration-%d",
 		    opt.prefix, run, m)) != 0)
 			die(EXIT_USAGE, "%s: expected no branch of this name, "
-			    "which the ledger does not know: rename it",
-			    list.v[i]);
-		if (m == runs[run].next && resume_row(&runs[run], list.v[i]))
+			    "which the ledger does not know: rename it", name);
+		if (m == runs[run].next && resume_row(&runs[run], name))
 			ledger_read();
 	}
-	words_free(&list);
+	words_free(&now);
 }
 
 /* resume_diffstats: a crash may have come between a row and this one. */
@@ -5380,6 +5628,18 @@ experiment_enter(void)
 	tree_touched = 1;
 }
 
+/* journal_file: the journal begins with what is there. */
+static void
+journal_file(const char *name)
+{
+	size_t size;
+	char *content = file_text(output_fd, name, &size);
+
+	if (content != NULL)
+		journal_add(name, content);
+	free(content);
+}
+
 /* jobs_share: what our children know of each other. */
 static void
 jobs_share(void)
@@ -5394,6 +5654,9 @@ jobs_share(void)
 	close(fd);
 	shared = memory;
 	job = shared->jobs;
+	journal_fd = fd_scratch();
+	journal_file(experiment_file("iterations"));
+	journal_file(experiment_file("diffstats"));
 }
 
 struct point {				/* what is to be measured */
@@ -5559,6 +5822,13 @@ experiment(void)
 	for (id = (int)opt.first; !opt.isolate && id <= opt.last; id++)
 		if (!run_measured(&runs[id]) && run(&runs[id]) == STOP)
 			break;
+	output_again();
+	rows_back();
+	ledger_read();			/* as all have left it */
+	for (id = (int)opt.first; id <= opt.last && !stopping() &&
+	    shared->status == 0; id++)
+		if (!run_measured(&runs[id]))
+			stop(1, text("results of run %d were removed", id));
 	return stopping() ? 128 + stop_signal : shared->status;
 }
 
@@ -5685,15 +5955,16 @@ usage(const struct options *initial)
 static long
 option_number(const struct setting *s, const char *value)
 {
+	const long most = s->kind == COUNT ? JOBS_MOST : 1000000;
 	char *end;
 	long n;
 
 	errno = 0;
 	n = strtol(value, &end, 10);
 	if (!isdigit((unsigned char)*value) || *end != '\0' || errno != 0 ||
-	    (double)n < s->least || n > 1000000)
+	    (double)n < s->least || n > most)
 		die(EXIT_USAGE, "--%s %s: expected a whole number from %.0f to "
-		    "1000000", s->name, value, s->least);
+		    "%ld", s->name, value, s->least, most);
 	return n;
 }
 
@@ -5852,9 +6123,6 @@ options_read(int argc, char **argv)
 	opt.prefix = argv[optind + 1];
 	if (words - optind == 3)
 		opt.baseline = argv[optind + 2];
-	if (opt.jobs > JOBS_MOST)
-		die(EXIT_USAGE, "--jobs %ld: expected at most %d", opt.jobs,
-		    JOBS_MOST);
 	if (opt.last > opt.runs)
 		die(EXIT_USAGE, "--run %ld: expected at most --runs, %ld",
 		    opt.last, opt.runs);
@@ -5978,8 +6246,8 @@ check_output(void)
 	    !S_ISDIR(st.st_mode) || access(real, W_OK | X_OK) != 0)
 		die(EXIT_USAGE, "--output %s: expected a directory to write to,"
 		    " or a new one in such a directory", opt.output);
-	COPY(repo.output, text("%s%s", strcmp(real, "/") == 0 ? "" : real,
-	    name));
+	COPY(repo.output, text("%s%s", strcmp(real, "/") == 0 && *name != '\0' ?
+	    "" : real, name));
 }
 
 /* check_clean: nothing half done or uncommitted; what is ignored is noted. */
@@ -6012,7 +6280,8 @@ check_repository(void)
 		die(EXIT_USAGE, "directory \"%s\": expected one in the work "
 		    "tree of a git repository (git 2.31 or newer): %s",
 		    opt.directory, fd_line(git_err));
-	COPY(top, said.v[0]);
+	if (realpath(said.v[0], top) == NULL)
+		die(1, "cannot look at %s:", said.v[0]);
 	COPY(repo.dir, said.v[1]);
 	COPY(repo.common, said.v[2]);
 	COPY(repo.project, said.v[2]);
@@ -6057,8 +6326,11 @@ check_output_inside(void)
 	if (strcmp(repo.output, top) == 0)
 		die(EXIT_USAGE, "--output %s: expected another directory than "
 		    "the top of the work tree", opt.output);
-	repo.output_inside = begins(repo.output, top) &&
-	    repo.output[strlen(top)] == '/';
+	if (path_below(repo.output, repo.dir) ||
+	    path_below(repo.output, repo.common))
+		die(EXIT_USAGE, "--output %s: expected a directory that is not "
+		    "git's own", opt.output);
+	repo.output_inside = path_below(repo.output, top);
 }
 
 /* check_output_tree: if so, is it harmless? */
@@ -6267,8 +6539,7 @@ check_temporary(void)
 {
 	char *path = temporary();
 
-	if (begins(path, text("%s/", top)) && !begins(path, text("%s/",
-	    repo.dir)) && git_try("check-ignore", "-q", path) != 0)
+	if (path_below(path, top) && !path_below(path, repo.dir) && git_try("check-ignore", "-q", path) != 0)
 		die(EXIT_USAGE, "TMPDIR %.*s: expected a directory outside of "
 		    "the work tree, or one that git ignores",
 		    (int)(strrchr(path, '/') - path), path);
@@ -6315,6 +6586,8 @@ start_in_place(void)
 		    "here: type its command again first, or check out your "
 		    "branch and remove %s", opt.prefix, facts.v[0],
 		    tree_file(NOTE_NAME));
+	if (facts.n > 0 && strcmp(facts.v[4], "at work") == 0)
+		COPY(resume_at_work, facts.v[3]);
 	if ((resumed = experiment_known())) {
 		output_make();
 		lock_open(&lock_results, results_lock());
@@ -6363,15 +6636,17 @@ start_isolated(void)
 		check_isolated();
 		experiment_begin();
 	}
+	if (missing)
+		jobs_share();
 	lock_write(0);
-	jobs_share();
 	return missing;
 }
 
 /* start_plan: print it, and start nothing. */
 static int
-start_plan(void)
+start_plan(const char *lock)
 {
+	lock_look(&lock_repository, lock);
 	if ((resumed = experiment_known())) {
 		output_fd = open(repo.output, O_RDONLY | O_CLOEXEC);
 		settings_agree();
@@ -6406,20 +6681,21 @@ main(int argc, char **argv)
 	    strcmp(term, "dumb") != 0;
 	check_place();
 	if (opt.dry_run)
-		return start_plan();
+		return start_plan(text("%s/" LOCK_NAME, repo.common));
 	private_sweep();
 	atexit(lock_drop);
 	lock_open(&lock_repository, text("%s/" LOCK_NAME, repo.common));
 	atexit(experiment_leave);	/* before the locks go */
-	if ((opt.isolate ? start_isolated() : start_in_place()) == 0)
-		return 0;
-	status = experiment();
+	status = opt.isolate ? start_isolated() : start_in_place();
+	if (status != 0)		/* there is something to do */
+		status = experiment();
 	experiment_leave();
 	if (!opt.quiet)
 		ledger_table();
 	printed();
 	if (shared->reason[0] != '\0')
-		warn("stopped: %s", shared->reason);
+		warn("stopped: %s: the same command goes on from here",
+		    shared->reason);
 	fputs(show_clear(), stderr);
 	lock_drop();			/* a signal runs no atexit */
 	if (status >= 128) {

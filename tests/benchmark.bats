@@ -174,6 +174,26 @@ git_project() {
 	done
 }
 
+@test "a line that looks like a runtime to people only is told, and the wall time taken" {
+	local line
+	for line in 'Runtime: 3ms' '  RUNTIME = 3 ms' 'runtime 3ms'; do
+		run -0 experiment -r 1 -i 1 --samples 2 -b "b=echo '$line'"
+		[ "$(grep -c 'expected runtime: NUMBER and ns, us, ms or s: the wall time of echo ' <<< "$output")" = 2 ]
+		[ "$(us b 1 | wc -w)" = 2 ]
+		git -C "$PROJECT" branch -D exp-run-1-iteration-1
+		git -C "$PROJECT" update-ref -d refs/cc-run-experiments/exp/baseline
+		rm -rf "$OUT"
+	done
+	run -0 experiment -r 1 -i 1 -b 'b=echo the JIT runtime is 3.2; echo runtime checks: none; echo time: 3ms'
+	[[ $output != *'expected runtime:'* ]]
+}
+
+@test "the end of a point tells when not all benchmarks were measured" {
+	run -0 experiment -r 1 -i 1 -b good='echo runtime: 1ms' -b bad=false
+	[ "$(grep -c 'benchmarks are done, not all with success$' <<< "$output")" = 2 ]
+	[ "$(grep -c 'benchmarks are done$' <<< "$output")" = 0 ]
+}
+
 @test "a very long line does no harm" {
 	experiment -q -r 1 -i 1 \
 	    -b line='[ -e rehearsal.txt ] || head -c 50000000 /dev/zero | tr "\000" x; echo; echo runtime: 3ms'

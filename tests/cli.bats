@@ -269,7 +269,7 @@ all_asked() {
 @test "a bad number of jobs, range of runs or seed is refused" {
 	local world=same
 	rejects 2 --jobs 'whole number' experiment -j 0
-	rejects 2 --jobs 'at most 64' experiment -j 65
+	rejects 2 --jobs 'from 1 to 64' experiment -j 65
 	rejects 2 --run 'range of them' experiment --run 0
 	rejects 2 --run 'range of them' experiment --run 2-
 	rejects 2 --run 'range of them' experiment --run=3-2
@@ -1186,4 +1186,52 @@ worst() {
 	    "$CCRE" --no-plugin -r 1 -i 1 -o "$OUT" "$PROJECT" exp
 	[ "$(ledger outcome)" = success ]
 	house_is_clean
+}
+
+@test "--dry-run beside a runner says who is at work, and disturbs nobody" {
+	export GO=$BATS_TEST_TMPDIR/go STARTED=$BATS_TEST_TMPDIR/started
+	scene waits <<-'END'
+	init; edit; : > "$STARTED"
+	until [ -e "$GO" ]; do sleep 0.05; done
+	result false success Done.
+	END
+	REHEARSAL=$SCENE/waits experiment -q -r 1 -i 1 > table &
+	local pid=$!
+	wait_until 30 test -e "$STARTED"
+	run -75 experiment -n -r 1 -i 1
+	echo "$output"
+	[[ $output == *"another runner is at work, process "*": type it again later" ]]
+	[ "${#lines[@]}" = 1 ]
+	: > "$GO"
+	ended 0 "$pid"
+	run -0 experiment -n -r 1 -i 1
+	house_is_clean
+}
+
+@test "a finished experiment shows its table again" {
+	experiment -r 2 -i 1 -b b='echo runtime: 1ms' > table 2> /dev/null
+	grep -q '^  1 ' table
+	grep -q '2.00x is twice as fast' table
+	experiment -r 2 -i 1 -b b='echo runtime: 1ms' > again 2> said
+	cmp table again
+	grep -q 'all 2 runs are finished' said
+	experiment -q -r 2 -i 1 -b b='echo runtime: 1ms' > quiet
+	[ ! -s quiet ]
+	house_is_clean
+}
+
+@test "results are not put into the git directory" {
+	rejects 2 --output "git's own" ccre --no-plugin -o "$PROJECT/.git/results" "$PROJECT" exp
+	rejects 2 --output "git's own" ccre --no-plugin -o "$PROJECT/.git/info" "$PROJECT" exp
+	[ ! -e "$PROJECT/.git/results" ]
+}
+
+@test "no control character of claude's reaches the terminal, C1 in UTF-8 neither" {
+	scene controls <<-'END'
+	init; edit
+	printf '{"type":"result","subtype":"success","is_error":true,"num_turns":2,"result":"a\302\2332Jb \\u009b2Jc \303\251\302\251"}\n'
+	END
+	REHEARSAL=$SCENE/controls run experiment -r 1 -i 1
+	echo "$output" | od -c | head -n 20
+	[[ $output == *$'a??2Jb ??2Jc \303\251\302\251'* ]]
 }

@@ -526,7 +526,7 @@ baseline' ]
 	END
 	REHEARSAL=$SCENE/removes run -1 experiment -q --isolate -r 1 -i 1
 	echo "$output"
-	[[ ${lines[0]} == *'is gone, or cannot be entered any more' ]]
+	[[ ${lines[0]} == *'is gone, cannot be entered, or was made a link: put it back' ]]
 	[ "${#lines[@]}" = 1 ]
 	[ "$(rows)" = '1/1 interrupted' ]
 	[ "$(ledger cost_usd)" = 0.0125 ]

@@ -254,6 +254,49 @@ stopped_for_arm() {
 	ends success turned
 }
 
+@test "a failure without a text says what is known of it" {
+	scene exits <<-'END'
+	exit 7
+	END
+	scene mute <<-'END'
+	init; echo '{"type":"result","subtype":"success","is_error":true,"num_turns":2,"result":""}'
+	END
+	scene unasked <<-'END'
+	init; echo '{"type":"result","subtype":"success","is_error":false,"num_turns":0,"result":""}'
+	END
+	scene broken <<-'END'
+	init; edit
+	END
+	local why
+	while IFS=: read -r name why; do
+		rm -rf "$OUT"
+		REHEARSAL=$SCENE/$name run experiment -r 1 -i 1
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments refs/heads/exp-run-1-iteration-1 | project update-ref --stdin
+		[[ ${lines[0]} == *": failure in "*": $why" ]]
+	done <<-'END'
+	exits:exit status 7
+	mute:its result has no text
+	unasked:the model was not asked
+	broken:it ended without a result
+	END
+}
+
+@test "what was put back is named where it is kept, and a stop says what to type" {
+	scene idles <<-'END'
+	init; result true error_during_execution 'Overloaded'
+	END
+	REHEARSAL=$SCENE/idles run -3 experiment -r 1 -i 4
+	echo "$output"
+	[[ $output != *'kept as'* ]]
+	[[ $output == *'stopped: 2 failures in a row: the same command goes on from here'* ]]
+	scene works <<-'END'
+	init; edit; result true error_during_execution 'Overloaded'
+	END
+	REHEARSAL=$SCENE/works run -3 experiment -r 1 -i 4
+	[[ $output == *'kept as refs/cc-run-experiments/exp/run-1/iteration-2/attempt-2: Overloaded'* ]]
+	project cat-file -e refs/cc-run-experiments/exp/run-1/iteration-2/attempt-2:rehearsal.txt
+}
+
 # --- capped ----------------------------------------------------------------
 
 @test "a turn or money limit of the user's is capped, and its work is kept" {

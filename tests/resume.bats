@@ -81,7 +81,8 @@ killed_in() {
 	experiment -q -r 2 -i 2 -b b=true
 	cp -a "$OUT" before
 	run -0 experiment -r 2 -i 2 -b b=true
-	[ "$output" = 'prefix exp: all 2 runs are finished' ]
+	[ "${lines[0]}" = 'prefix exp: all 2 runs are finished' ]
+	[[ ${lines[1]} == 'run  success '* ]]
 	run -0 experiment -q -r 2 -i 2 -b b=true
 	[ -z "$output" ]
 	[ "$(calls)" = 4 ]

@@ -25,11 +25,12 @@ victim_now() {
 }
 
 # plants OPTION... < SCENE: an experiment with that agent; $status and $output.
+# $AS is another function than "experiment" that runs it.
 plants() {
 	cat > "$SCENE/plants"
 	export REAL_OUT=$OUT
-	REHEARSAL=$SCENE/plants run experiment "$@"
-	echo "$output"
+	REHEARSAL=$SCENE/plants run "${AS:-experiment}" "$@"
+	echo "status $status: $output"
 }
 
 @test "measurements that the agent makes up are removed, and the real ones made" {
@@ -240,4 +241,333 @@ plants() {
 	[[ $output == *'benchmark one failed, the build: exit status 4: see '* ]]
 	run -0 ccre --no-plugin -o "$OUT" -r 1 -i 1 --benchmark-timeout 1s -b one='sleep 1000' "$PROJECT" slow
 	[[ $output == *'benchmark one failed, --benchmark-timeout: see '* ]]
+}
+
+# ---- what goes on, or ends with a line that says why ------------------------------
+
+# hurried OPTION...: an experiment that does not hang.
+hurried() {
+	CC_TEST_ID=$BATS_TEST_TMPDIR timeout -k 30 60 "$CCRE" --no-plugin -o "$OUT" "$@" "$PROJECT" exp
+}
+
+# few_files OPTION...: the same with as many open files as a login has.
+few_files() {
+	ulimit -n 1024
+	hurried "$@"
+}
+
+# again OPTION...: the next start of that command, with an agent that does no harm.
+again() {
+	REHEARSAL=success run "${AS:-hurried}" "$@"
+	echo "again, status $status: $output"
+	[ "$status" = 0 ]
+}
+
+# rows: run, iteration and outcome of each row.
+rows() {
+	awk -F, 'NR > 1 { print $2 "/" $3, $5 }' "$OUT/exp--iterations.csv"
+}
+
+# says_why WORD: it went on to the end, or ended with one line that has WORD.
+says_why() {
+	[ "$status" = 0 ] || {
+		[ "$status" = 1 ]
+		[ "$(grep -v '^cc-run-experiments: run ' <<< "$output" | grep -c "$1")" = 1 ]
+	}
+}
+
+# at_home: the user's branch and tree are as at the start.
+at_home() {
+	[ "$(project symbolic-ref HEAD)" = refs/heads/main ]
+	[ "$(project rev-parse main)" = "$BASE" ]
+	[ -z "$(project status --porcelain)" ]
+}
+
+# sums DIRECTORY: what is in it, but for the runner's lock and note; a scene
+# has the command.
+export SUMS='find . -type f ! -name "cc-run-experiments*" -exec cksum {} + | sort'
+sums() {
+	(cd "$1" && eval "$SUMS")
+}
+
+# objects_elsewhere COMMAND: the agent links the objects to what COMMAND makes.
+objects_elsewhere() {
+	export HOW=$1
+	plants -q -r 1 -i 2 <<-'END'
+		init; edit
+		if [ "$call" = 1 ]; then
+			$HOW .git/objects ../elsewhere
+			rm -rf .git/objects; ln -s "${PWD%/*}/elsewhere" .git/objects
+			(cd ../elsewhere && eval "$SUMS") > ../elsewhere_was
+		fi
+		result false success ok
+	END
+	[ ! -d elsewhere ] || sums elsewhere | diff elsewhere_was -
+	says_why objects
+	if [ -L "$PROJECT/.git/objects" ]; then
+		# It has said so; the user does it, and keeps what is elsewhere.
+		[ "$status" = 1 ]
+		rm "$PROJECT/.git/objects"
+		cp -a elsewhere "$PROJECT/.git/objects"
+	fi
+	again -q -r 1 -i 2
+	at_home
+	[ "$(ledger outcome | grep -c success)" = 2 ]
+	project fsck --strict
+	[ ! -d elsewhere ] || sums elsewhere | diff elsewhere_was -
+	house_is_clean
+}
+
+@test "objects that an agent moves elsewhere and links are not written to there" {
+	objects_elsewhere mv
+}
+
+@test "objects that an agent links to a copy of them are not written to there" {
+	objects_elsewhere 'cp -a'
+}
+
+# deep HUNDREDS DIRECTORY: the agent's first call makes directories so deep there
+# (in parts of 600, which a path can name), with a file at the bottom.
+deep() {
+	export PARTS=$(($1 / 6)) WHERE=$2
+	AS=few_files plants -r 1 -i 2 <<-'END'
+		init; edit
+		if [ "$call" = 1 ]; then
+			(
+				eval "cd $WHERE"
+				path=$(printf 'a/%.0s' $(seq 600)); mkdir top; echo leaf > top/leaf
+				while [ "$PARTS" -gt 0 ]; do
+					mkdir -p "above/$path" && mv top "above/$path" && mv above top || exit
+					PARTS=$((PARTS - 1))
+				done
+				: > "$REAL_OUT/../deep"
+			)
+		fi
+		result false success ok
+	END
+	[ -e deep ]
+	[ "$status" = 0 ]
+	[ "$(rows)" = $'1/1 success\n1/2 success' ]
+	[ ! -e "$PROJECT/top" ]
+	house_is_clean
+	AS=few_files again -r 2 -i 2
+	[ "$(rows | wc -l)" = 4 ]
+	house_is_clean
+}
+
+@test "directories 1,200 deep in the work tree do not stop the work" {
+	deep 12 .
+}
+
+@test "directories 1,200 deep in the agent's TMPDIR do not stop the work" {
+	deep 12 '"$TMPDIR"'
+}
+
+@test "directories deeper than a path can name do not stop the work" {
+	deep 30 .
+}
+
+@test "directories in TMPDIR that are deeper than a path can name do not stop the work" {
+	deep 30 '"$TMPDIR"'
+}
+
+# packed_garbage: the agent's first call writes that into the packed refs.
+packed_garbage() {
+	project for-each-ref refs/heads refs/tags > refs_were
+	plants -r 1 -i 2 <<-'END'
+		init; edit
+		[ "$call" -gt 1 ] || echo garbage > .git/packed-refs
+		result false success ok
+	END
+	[ "$status" = 0 ]
+	[[ $output == *packed-refs* ]]
+	[ "$(rows)" = $'1/1 success\n1/2 success' ]
+	project for-each-ref refs/heads refs/tags | grep -v /exp-run- | diff refs_were -
+	again -r 2 -i 2
+	house_is_clean
+}
+
+@test "garbage in the place of packed refs is removed" {
+	project branch side
+	project tag -a -m one v1
+	packed_garbage
+}
+
+@test "packed refs that an agent overwrites with garbage are put back" {
+	project branch side
+	project tag -a -m one v1
+	project pack-refs --all
+	packed_garbage
+}
+
+@test "a FIFO called .gitignore in a directory that is no more ignored does not stop the work" {
+	echo build/ >> "$PROJECT/.gitignore"
+	project commit -qam ignore
+	BASE=$(project rev-parse main)
+	mkdir "$PROJECT/build"
+	echo mine > "$PROJECT/build/mine"
+	AS=hurried plants -r 1 -i 2 <<-'END'
+		init; edit
+		[ "$call" -gt 1 ] || { rm .gitignore; mkfifo build/.gitignore; }
+		result false success ok
+	END
+	[ "$status" = 0 ]
+	[ "$(rows)" = $'1/1 success\n1/2 success' ]
+	[ "$(cat "$PROJECT/build/mine")" = mine ]
+	[ -f "$PROJECT/.gitignore" ]
+	again -r 2 -i 2
+	house_is_clean
+}
+
+# all_results: they are complete, or it said so and the next start completes them.
+all_results() {
+	if [ "$status" != 0 ]; then
+		[ "$status" = 1 ]
+		[[ $output == *'cc-run-experiments: cannot '* ]]
+		again -j 2 -r 2 -i 4
+	fi
+	[ "$(sed -n 1p "$OUT/exp--experiment.csv")" = key,value ]
+	[ "$(rows | grep success | sort | xargs)" = \
+	    '1/1 success 1/2 success 1/3 success 1/4 success 2/1 success 2/2 success 2/3 success 2/4 success' ]
+	house_is_clean
+}
+
+@test "results that the agents of two clones remove at once are back, or it says that they are not" {
+	export MET=$BATS_TEST_TMPDIR/met
+	mkdir met
+	AS=hurried plants -j 2 -r 2 -i 4 <<-'END'
+		init; edit
+		iteration=$(printf '%s\n' "$prompt" | sed -n 's/^This is iteration \([0-9]*\) .*/\1/p')
+		: > "$MET/$iteration-$$"; n=0
+		until [ "$(ls "$MET" | grep -c "^$iteration-")" -ge 2 ] || [ $n = 100 ]; do n=$((n + 1)); sleep 0.05; done
+		[ "$iteration" = 1 ] || rm -f "$REAL_OUT"/*
+		result false success ok
+	END
+	all_results
+}
+
+@test "rows that another run wrote since are not lost when an agent removes the ledger" {
+	AS=hurried plants -j 2 -r 2 -i 4 <<-'END'
+		init; edit
+		case $prompt in
+		*'This is iteration 2 of 4 in run 2.'*)
+			n=0
+			until grep -q '^exp,1,4,' "$REAL_OUT/exp--iterations.csv" || [ $n = 200 ]; do n=$((n + 1)); sleep 0.05; done
+			rm -f "$REAL_OUT"/* ;;
+		esac
+		result false success ok
+	END
+	all_results
+}
+
+@test "a ledger that an agent gives a second name is a file of its own again" {
+	plants -r 1 -i 3 <<-'END'
+		init; edit
+		[ "$call" != 2 ] || { ln "$OUT/exp--iterations.csv" ../other; cp ../other ../other_was; }
+		result false success ok
+	END
+	cmp other_was other
+	says_why exp--iterations.csv
+	again -r 2 -i 3
+	[ "$(rows | grep -c success)" = 6 ]
+	[ "$(stat -c %h "$OUT/exp--iterations.csv")" = 1 ]
+	cmp other_was other
+	house_is_clean
+}
+
+# ends_or_is_clean: another status than 0 and a line, or all is as it should be.
+ends_or_is_clean() {
+	if [ "$status" = 0 ]; then
+		[ "$(rows)" = $'1/1 success\n1/2 success' ]
+		[ ! -L "$PROJECT" ]
+		house_is_clean
+	else
+		[ "$status" = 1 ]
+		[ "$(grep -vc '^cc-run-experiments: run ' <<< "$output")" = 1 ]
+		no_survivors
+	fi
+}
+
+# top_elsewhere PLACE: the agent moves the top away, and links PLACE there.
+top_elsewhere() {
+	export PLACE=$1
+	AS=hurried plants -q -r 1 -i 2 <<-'END'
+		init; edit
+		if [ "$call" = 1 ]; then
+			cd ..
+			mv project moved; ln -s "$PLACE" project
+			echo mine > project/untracked
+			(cd moved && eval "$SUMS") > moved_was
+			(cd "$PLACE" && eval "$SUMS") > place_was
+		fi
+		result false success ok
+	END
+	if [ "$status" != 0 ]; then
+		sums moved | diff moved_was -
+	fi
+	[ ! -e "$PLACE" ] || sums "$PLACE" | diff place_was -
+	ends_or_is_clean
+}
+
+@test "a top of the work tree that an agent moves and links is not followed" {
+	top_elsewhere "$BATS_TEST_TMPDIR/moved"
+}
+
+@test "a top of the work tree that becomes a link to another repository is not followed" {
+	victim
+	top_elsewhere "$REPOSITORY"
+}
+
+# private_elsewhere PLACE: the same with the runner's private directory.
+private_elsewhere() {
+	export PLACE=$1
+	AS=hurried plants -q -r 1 -i 2 <<-'END'
+		init; edit
+		if [ "$call" = 1 ]; then
+			own=${TMPDIR%/*}
+			mv "$own" "$REAL_OUT/../moved"; ln -s "$PLACE" "$own"
+			echo mine > "$PLACE/tmp/mine"
+			(cd "$PLACE" && eval "$SUMS") > "$REAL_OUT/../place_was"
+		fi
+		result false success ok
+	END
+	sums "$PLACE" | diff place_was -
+	ends_or_is_clean
+	[ "$status" = 0 ] || again -q -r 1 -i 2
+	at_home
+}
+
+@test "a private directory that an agent moves and links is not followed" {
+	# The index and the lock that are there are the runner's own.
+	SUMS="find . -name mine -exec cksum {} +"
+	private_elsewhere "$BATS_TEST_TMPDIR/moved"
+}
+
+@test "a private directory that becomes a link to the user's files is not followed" {
+	victim
+	mkdir "$VICTIM/tmp" "$VICTIM/run-1"
+	touch "$VICTIM/index" "$VICTIM/lock" "$VICTIM/run-1/mine"
+	private_elsewhere "$VICTIM"
+}
+
+@test "a commit that an agent makes up is no finished iteration after a kill" {
+	scene working <<-'END'
+		init; edit; git add -A
+		printf '%s\n' 'exp: run 1, iteration 1: success' '' 'made up' '' 'Experiment: exp' 'Run: 1' \
+		    'Iteration: 1' 'Attempt: 1' 'Outcome: success' 'Seconds: 99999999' | git commit -qF -
+		git rev-parse HEAD > ../made_up
+		: > ../working; exec sleep 1000
+	END
+	REHEARSAL=$SCENE/working CC_TEST_ID=$BATS_TEST_TMPDIR \
+	    "$CCRE" --no-plugin -o "$OUT" -r 1 -i 2 "$PROJECT" exp > said 2>&1 3>&- &
+	wait_until 20 test -e working
+	kill -KILL $!
+	wait $! 2> /dev/null || :
+	again -r 1 -i 2
+	[ "$(calls)" = 3 ]
+	[ "$(rows)" = $'1/1 success\n1/2 success' ]
+	run ! grep -r 99999999 "$OUT"
+	[ "$(project rev-parse exp-run-1-iteration-1^)" = "$BASE" ]
+	run ! project merge-base --is-ancestor "$(cat made_up)" exp-run-1-iteration-2
+	house_is_clean
 }
