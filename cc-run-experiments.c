@@ -327,14 +327,14 @@ plain(char *line)
 static void
 message(const char *kind, const char *format, va_list args)
 {
-	int error = errno;
+	int error = errno, tells;
 	size_t len = strlen(format);
 	char line[4096];
 
 	vsnprintf(line, sizeof line, format, args);
-	fprintf(stderr, "%s%s%s%s%s\n", show_clear(), kind, plain(line), len > 0 &&
-	    format[len - 1] == ':' ? " " : "", len > 0 &&
-	    format[len - 1] == ':' ? strerror(error) : "");
+	tells = len > 0 && format[len - 1] == ':';
+	fprintf(stderr, "%s%s%s%s%s\n", show_clear(), kind, plain(line),
+	    tells ? " " : "", tells ? strerror(error) : "");
 }
 
 static void
@@ -2163,27 +2163,16 @@ process_verdict(const struct process *p, struct watch *w, double now)
 
 /* process_nap: sleep until the next signal, or until it is time to look. */
 static void
-process_nap(const struct process *p, const struct watch *w, double now,
-    double until)
+process_nap(const struct process *p, double start, double now, double until)
 {
-	double wake = until - now, silent = now - w->grown;
+	double wake = until > 0 ? until - now : p->limit - (now - start);
+	double most = stop_signal != 0 || (show.on && p->agent) ?
+	    TICK_TERMINAL_S : p->finished != NULL ? TICK_S : 60 * 60;
 
-	if (until == 0) {
-		wake = p->limit - (now - w->start);
-		if (p->idle > 0 && p->idle - silent < wake)
-			wake = p->idle - silent;
-		if (p->finished != NULL && !w->asked &&
-		    LINGER_S - (now - w->out_grown) < wake)
-			wake = LINGER_S - (now - w->out_grown);
-		if ((p->idle > 0 || p->finished != NULL) && wake > TICK_S)
-			wake = TICK_S;
-		if (show.on && p->agent && wake > TICK_TERMINAL_S)
-			wake = TICK_TERMINAL_S;
-	}
-	if (stop_signal != 0 && wake > 1)
-		wake = 1;
-	if (wake > 60 * 60)
-		wake = 60 * 60;
+	if (p->idle > 0 && most > p->idle)
+		most = p->idle;
+	if (wake > most)
+		wake = most;
 	alarm(wake <= 0 ? 1 : (unsigned)wake + (wake > (unsigned)wake));
 	signal_take();
 }
@@ -2210,7 +2199,7 @@ process_wait(const struct process *p, pid_t pid, struct ended *e)
 		}
 		if (p->agent)
 			show_draw(now);
-		process_nap(p, &w, now, until);
+		process_nap(p, w.start, now, until);
 	}
 	alarm(0);
 	e->seconds = monotonic() - w.start;
@@ -2609,22 +2598,33 @@ tree_is_users(const char *path)
 
 enum walk { NOTE, CLEAR, OPEN_UP };
 
-/* tree_leaf: can git take this file?  What it cannot is noted, or removed. */
+/* tree_leaf: can git take this, which is not walked?  What it cannot is noted,
+ * refused or removed; a directory is too deep for us, or a repository. */
 static int
 tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
 {
+	int git = strcmp(name, ".git") == 0, deep = !git && type == DT_DIR;
 	struct stat st;
 
+	if (git && how == NOTE)
+		die(EXIT_USAGE, "%s/%s: expected no repository inside the work "
+		    "tree, unless git ignores it", top, path);
+	if (deep && how == NOTE)
+		die(EXIT_USAGE, "%s: %s: expected at most %d directories in one"
+		    " another, unless git ignores them", top, name, DEPTH);
+	if (deep && how == CLEAR)
+		warn("%s is more than %d directories deep: removed", name,
+		    DEPTH);
 	if ((how == OPEN_UP || begins(name, ".git")) && type == DT_REG &&
 	    fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (st.st_mode & (S_IRUSR | S_IWUSR)) != (S_IRUSR | S_IWUSR))
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRUSR | S_IWUSR, 0);
-	if (type == DT_REG || type == DT_LNK)
+	if (!git && (type == DT_REG || type == DT_LNK))
 		return 1;
 	if (how == NOTE)
 		words_add(&tree_noted, words_copy(path));
 	else if (how == CLEAR)
-		unlinkat(at, name, 0);
+		files_remove(at, name);
 	return how != CLEAR;
 }
 
@@ -2646,21 +2646,6 @@ tree_unpipe(int at, const char *name)
 			tree_unpipe(dirfd(dir), d->d_name);
 	}
 	depth--;
-}
-
-/* tree_deep: a directory too deep for us; was it removed? */
-static int
-tree_deep(int at, const char *name, enum walk how)
-{
-	if (how == NOTE)
-		die(EXIT_USAGE, "%s: %s: expected at most %d directories in one"
-		    " another, unless git ignores them", top, name, DEPTH);
-	if (how == CLEAR) {
-		warn("%s is more than %d directories deep: removed", name,
-		    DEPTH);
-		files_remove(at, name);
-	}
-	return how == CLEAR;
 }
 
 /*
@@ -2687,7 +2672,7 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 			continue;
 		left++;
 		if (len + 2 > sizeof path) {	/* nor does git reach it */
-			left -= tree_deep(at, d->d_name, how);
+			left -= !tree_leaf(at, d->d_name, path, DT_DIR, how);
 			continue;
 		}
 		sprintf(path + used, "%s/", d->d_name);
@@ -2698,19 +2683,7 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 			tree_unpipe(at, d->d_name);
 		if (users || words_find(&tree_users, path) != NULL)
 			continue;
-		if (git && how == NOTE)
-			die(EXIT_USAGE, "%s/%s: expected no repository inside "
-			    "the work tree, unless git ignores it", top, path);
-		if (git && how == CLEAR) {
-			files_remove(at, d->d_name);
-			left--;
-			continue;
-		}
-		if (type == DT_DIR && depth == DEPTH) {
-			left -= tree_deep(at, d->d_name, how);
-			continue;
-		}
-		if (type != DT_DIR) {
+		if (git || type != DT_DIR || depth == DEPTH) {
 			left -= !tree_leaf(at, d->d_name, path, type, how);
 			continue;
 		}
@@ -2981,7 +2954,7 @@ output_make(void)
 		*s = '\0';
 		if (again && fstatat(output_fd, folder, &st,
 		    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
-			files_remove(output_fd, folder);	/* a link, say */
+			files_remove(output_fd, folder); /* a link, say */
 		if (mkdirat(output_fd, folder, 0777) != 0 && errno != EEXIST)
 			die(1, "cannot make the directory %s in %s:", folder,
 			    repo.output);
@@ -3283,7 +3256,8 @@ ref_field(const char *ref, int n)
 static void
 refs_put(const char *name, const char *id)
 {
-	const char *start = text("%s ", name), *word = text("%s%s  ", start, id);
+	const char *start = text("%s ", name);
+	const char *word = text("%s%s  ", start, id);
 	size_t i = 0;
 
 	if (plan_only)
@@ -4210,7 +4184,7 @@ benchmark_write(int run, int iteration, const char *name,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
 	file_end(to, output_fd, file);
-	kept_add(output_fd, file);	/* nor may the next benchmark change it */
+	kept_add(output_fd, file);	/* the next one may not change it */
 }
 
 /* benchmark_there: has it been measured at this point? */
@@ -5118,8 +5092,8 @@ attempt_say(const struct attempt *a)
 
 	job->cost += strtod(r->cost, NULL);
 	(a->outcome <= OUT_OF_TIME ? say : warn)("run %d/%ld iteration %d/%ld"
-	    "%s: %s in %s, %ld file%s +%ld -%ld%s%s%s%s%s%.*s", a->run, opt.runs,
-	    a->iteration, opt.iterations,
+	    "%s: %s in %s, %ld file%s +%ld -%ld%s%s%s%s%s%.*s", a->run,
+	    opt.runs, a->iteration, opt.iterations,
 	    a->number > 1 ? text(" attempt %d", a->number) : "",
 	    outcome_names[a->outcome], duration(a->ended.seconds),
 	    a->changes.files, a->changes.files == 1 ? "" : "s",
@@ -5371,9 +5345,10 @@ resume_row(const struct run *r, const char *branch)
 	int fd;
 
 	memset(&transcript, 0, sizeof transcript);
-	if (strcmp(branch, resume_at_work) == 0 || !trailers_read(branch, &a) ||
-	    a.run != r->id || a.iteration != r->next ||
-	    !(a.ended.seconds >= 0 && a.ended.seconds <= opt.timeout + ENOUGH_S))
+	if (strcmp(branch, resume_at_work) == 0 ||
+	    !trailers_read(branch, &a) || a.run != r->id ||
+	    a.iteration != r->next || !(a.ended.seconds >= 0 &&
+	    a.ended.seconds <= opt.timeout + ENOUGH_S))
 		return 0;
 	COPY(tree_start, r->commit);
 	COPY(a.commit, git_said("rev-parse", branch));
@@ -5560,7 +5535,7 @@ resume_tree(const struct words *facts, const struct words *files)
 	private_make();
 	private_use();
 	resume_keep(facts->v[3]);
-	tree_touched = 1;		/* not sooner: it dies, nothing is lost */
+	tree_touched = 1;		/* not sooner: where it dies, all stays */
 	experiment_leave();
 }
 
@@ -5791,8 +5766,8 @@ jobs(void)
 	for (;;) {
 		while (id > 0 && id <= opt.last && run_measured(&runs[id]))
 			id++;
-		if (id <= (opt.benchmark_only ? 0 : opt.last) && busy < opt.jobs && !stopping() &&
-		    shared->status == 0) {
+		if (id <= (opt.benchmark_only ? 0 : opt.last) &&
+		    busy < opt.jobs && !stopping() && shared->status == 0) {
 			job_start(id++);
 			busy++;
 			continue;
@@ -5836,7 +5811,8 @@ experiment(void)
 static void
 plan_hours(void)
 {
-	double n = (double)(opt.last - opt.first + 1), points = opt.benchmarks.n == 0 ? 0 :
+	double n = (double)(opt.last - opt.first + 1);
+	double points = opt.benchmarks.n == 0 ? 0 :
 	    n * (opt.every_iteration ? 1 + (double)opt.iterations : 2);
 	double agent = n * opt.timeout / 3600;
 	double retries = n * (double)opt.iterations * (double)opt.retries *
@@ -6528,7 +6504,8 @@ check_place(void)
 	check_output_inside();
 	check_prefix_name();
 	check_identity();
-	if (geteuid() == 0 && !opt.benchmark_only && (sandbox == NULL || strcmp(sandbox, "1") != 0))
+	if (geteuid() == 0 && !opt.benchmark_only &&
+	    (sandbox == NULL || strcmp(sandbox, "1") != 0))
 		die(EXIT_USAGE, "claude refuses to work for root: be another "
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
 }
@@ -6539,7 +6516,8 @@ check_temporary(void)
 {
 	char *path = temporary();
 
-	if (path_below(path, top) && !path_below(path, repo.dir) && git_try("check-ignore", "-q", path) != 0)
+	if (path_below(path, top) && !path_below(path, repo.dir) &&
+	    git_try("check-ignore", "-q", path) != 0)
 		die(EXIT_USAGE, "TMPDIR %.*s: expected a directory outside of "
 		    "the work tree, or one that git ignores",
 		    (int)(strrchr(path, '/') - path), path);
