@@ -575,6 +575,8 @@ words_set(struct words *w, const char *name, const char *value)
 static void
 quote(FILE *to, const char *s)
 {
+	int n;
+
 	if (*s != '\0' && strspn(s, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_") == strlen(s)) {
 		fputs(s, to);
@@ -583,9 +585,10 @@ quote(FILE *to, const char *s)
 	for (putc('\'', to); *s != '\0'; s++)
 		if (*s == '\'')
 			fputs("'\\''", to);
-		else if (obeyed(s) > 0 && *s != '\n')
-			fprintf(to, "'\"$(printf '\\%03o')\"'",
-			    (unsigned)(unsigned char)*s);	/* not obeyed */
+		else if (*s != '\n' && (n = obeyed(s)) > 0)
+			for (s--; n > 0; n--)
+				fprintf(to, "'\"$(printf '\\%03o')\"'",
+				    (unsigned)(unsigned char)*++s);
 		else
 			putc(*s, to);
 	putc('\'', to);
@@ -942,14 +945,13 @@ lock_range(int fd, int command, short type, off_t start, off_t size)
 	return fcntl(fd, command, &range);
 }
 
-/* lock_take: a record of an open lock, or exit 75 with who holds it. */
+/* lock_get: a record of an open lock, or exit 75 with who holds it. */
 static void
-lock_take(const struct lock *l, long record, short type)
+lock_get(const struct lock *l, long record, short type)
 {
 	static const struct timespec moment = { 0, 50 * 1000 * 1000 };
 	char said[LOCK_SIZE] = "";
 	off_t at = (off_t)record * LOCK_SIZE;
-	struct utsname host;
 	int tries = 0;
 
 	while (lock_range(l->fd, F_SETLK, type, at, 1) != 0) {
@@ -965,6 +967,16 @@ lock_take(const struct lock *l, long record, short type)
 		    "again later", record > 0 ? text(" on run %ld", record) :
 		    "", (int)strcspn(said, "\n"), said);
 	}
+}
+
+/* lock_take: the same, and who we are is written there. */
+static void
+lock_take(const struct lock *l, long record, short type)
+{
+	char said[LOCK_SIZE];
+	struct utsname host;
+
+	lock_get(l, record, type);
 	if (uname(&host) < 0)
 		die(1, "cannot describe the lock:");
 	memset(said, ' ', sizeof said);
@@ -972,7 +984,8 @@ lock_take(const struct lock *l, long record, short type)
 	    (long)getpid(), host.nodename, top);
 	said[strlen(said)] = '\n';
 	said[LOCK_SIZE - 1] = '\n';
-	if (pwrite(l->fd, said, LOCK_SIZE, at) != LOCK_SIZE)
+	if (pwrite(l->fd, said, LOCK_SIZE, (off_t)record * LOCK_SIZE) !=
+	    LOCK_SIZE)
 		die(1, "cannot write %s:", l->path);
 }
 
@@ -1019,17 +1032,18 @@ lock_open(struct lock *l, const char *path)
 	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
 }
 
-/* lock_look: is it free, for a moment?  A plan is made beside nobody. */
+/* lock_look: is it free at this moment?  Else nothing is told of the tree. */
 static void
-lock_look(struct lock *l, const char *path)
+lock_look(const char *path)
 {
-	COPY(l->path, path);
-	l->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (l->fd < 0)
+	struct lock l;
+
+	COPY(l.path, path);
+	l.fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (l.fd < 0)
 		return;
-	lock_take(l, 0, opt.isolate ? F_RDLCK : F_WRLCK);
-	close(l->fd);
-	l->fd = -1;
+	lock_get(&l, 0, opt.isolate ? F_RDLCK : F_WRLCK);
+	close(l.fd);
 }
 
 /*
@@ -1351,8 +1365,10 @@ rows_back(void)
 {
 	if (journal_fd < 0)
 		return;
+	lock_write(1);
 	rows_of(experiment_file("iterations"));
 	rows_of(experiment_file("diffstats"));
+	lock_write(0);
 }
 
 /* ---- claude's JSON: one pass, one event a line, any length ------------- */
@@ -6041,6 +6057,7 @@ static void
 options_parse(int argc, char **argv)
 {
 	static struct option longs[40];
+	const char *last = argv[argc - 1];	/* before words are permuted */
 	char shorts[80] = ":";
 	int c, n;
 
@@ -6056,15 +6073,15 @@ options_parse(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (c == ':')
 			die(EXIT_USAGE, "%s: expected a value after it: see "
-			    "cc-run-experiments --help", argv[optind - 1]);
-		if (c == '?')
+			    "cc-run-experiments --help", last);
+		for (n = 0; settings[n].name != NULL &&
+		    settings[n].letter != (c == '?' ? optopt : c); n++)
+			;
+		if (c == '?')		/* optopt: it takes none, or unknown */
 			die(EXIT_USAGE, "%s: unknown or ambiguous option, or it"
 			    " takes no value: see cc-run-experiments --help",
-			    optopt > 0 && optopt < 256 &&
-			    !begins(argv[optind - 1], "--") ?
+			    settings[n].name == NULL && optopt > 0 ?
 			    text("-%c", optopt) : argv[optind - 1]);
-		for (n = 0; settings[n].letter != c; n++)
-			;
 		option_set(&settings[n], optarg);
 	}
 }
@@ -6624,7 +6641,7 @@ start_isolated(void)
 static int
 start_plan(const char *lock)
 {
-	lock_look(&lock_repository, lock);
+	lock_look(lock);
 	if ((resumed = experiment_known())) {
 		output_fd = open(repo.output, O_RDONLY | O_CLOEXEC);
 		settings_agree();
@@ -6645,7 +6662,7 @@ int
 main(int argc, char **argv)
 {
 	const char *term = getenv("TERM");
-	int fd, status;
+	int fd, missing, status;
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
 		;			/* no file of ours becomes 0, 1 or 2 */
@@ -6664,9 +6681,8 @@ main(int argc, char **argv)
 	atexit(lock_drop);
 	lock_open(&lock_repository, text("%s/" LOCK_NAME, repo.common));
 	atexit(experiment_leave);	/* before the locks go */
-	status = opt.isolate ? start_isolated() : start_in_place();
-	if (status != 0)		/* there is something to do */
-		status = experiment();
+	missing = opt.isolate ? start_isolated() : start_in_place();
+	status = missing ? experiment() : 0;
 	experiment_leave();
 	if (!opt.quiet)
 		ledger_table();

@@ -1294,7 +1294,7 @@ vanishing() {
 
 @test "memory is used as it may be and given back, says valgrind" {
 	command -v valgrind > /dev/null || skip 'no valgrind'
-	${CC:-cc} -g -O1 -o plain "$CCRE_ROOT/cc-run-experiments.c"
+	cc -g -O1 -o plain "$CCRE_ROOT/cc-run-experiments.c"
 	printf '#!/bin/sh\nexec valgrind -q --leak-check=full --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible --track-fds=no --error-exitcode=99 "%s" "$@"\n' "$PWD/plain" > checked
 	chmod +x checked
 	export REHEARSAL='success crash capped rate-limit'

@@ -549,7 +549,7 @@ killed_in() {
 		result false success Done.
 	END
 	CC_TEST_ID=$BATS_TEST_TMPDIR REHEARSAL="$SCENE/leaves success" run -1 \
-	    strace -qq -o trace -P /proc -e inject=openat:error=EMFILE:when=2 "$CCRE" \
+	    strace -qq -o trace -P /proc -e inject=open,openat:error=EMFILE:when=2 "$CCRE" \
 	    --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp
 	echo "$output"
 	[[ $output == *'cannot open /proc: Too many open files'* ]]
