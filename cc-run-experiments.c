@@ -2952,10 +2952,9 @@ static void
 output_make(void)
 {
 	char folder[NAME_SIZE], *s, *is;
-	int same, again = output_fd >= 0;
+	int again = output_fd >= 0;
 	struct stat st;
 	size_t size;
-	FILE *f;
 
 	if (mkdir(repo.output, 0777) != 0 && errno != EEXIST)
 		die(1, "cannot make the directory %s:", repo.output);
@@ -2979,14 +2978,9 @@ output_make(void)
 	if (!repo.output_inside)
 		return;
 	is = file_text(output_fd, ".gitignore", &size);
-	same = is != NULL && strcmp(is, "*\n") == 0;
+	if (is == NULL || strcmp(is, "*\n") != 0)
+		kept_put(output_fd, ".gitignore", "*\n", 2, 0644);
 	free(is);
-	if (same)
-		return;
-	files_remove(output_fd, ".gitignore");
-	f = file_begin(output_fd, ".gitignore");
-	fputs("*\n", f);
-	file_end(f, output_fd, ".gitignore");
 }
 
 /* output_same: is it still the directory that we have open? */
@@ -5607,18 +5601,6 @@ experiment_begin(void)
 	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
 }
 
-/* experiment_enter: from here on there is something to be put back. */
-static void
-experiment_enter(void)
-{
-	private_make();
-	private_use();
-	index_copy(tree_file("index"), tree_index());
-	refs_read(&refs);
-	tree_known();
-	tree_touched = 1;
-}
-
 /* journal_file: the journal begins with what is there. */
 static void
 journal_file(const char *name)
@@ -5692,7 +5674,7 @@ points_shuffle(struct point *points, size_t n)
 	}
 }
 
-/* points: measure all, in an order by chance; 1: interrupted. */
+/* points_measure: all, in an order by chance; 1: interrupted. */
 static int
 points_measure(void)
 {
@@ -5702,8 +5684,10 @@ points_measure(void)
 
 	if (opt.seed == 0)
 		opt.seed = 1 + (long)(time(NULL) % 1000000);
-	points_shuffle(points, n);
-	say("%zu to measure, in the order of --seed %ld", n, opt.seed);
+	if (!plan_only) {
+		points_shuffle(points, n);
+		say("%zu to measure, in the order of --seed %ld", n, opt.seed);
+	}
 	for (i = 0; i < n && !stopped; i++)
 		stopped = run_point(&runs[points[i].run], points[i].iteration);
 	free(points);
@@ -5860,20 +5844,6 @@ plan_clone(int run)
 	clone_init(run);
 }
 
-/* plan_points: what --benchmark-only would measure. */
-static void
-plan_points(void)
-{
-	struct point *points = NULL;
-	size_t n = points_wanted(&points), i;
-
-	plan_only = 1;
-	plan_clone(0);
-	for (i = 0; i < n; i++)
-		run_point(&runs[points[i].run], points[i].iteration);
-	free(points);
-}
-
 /* plan: every command of an experiment in which all goes well. */
 static void
 plan(void)
@@ -5881,7 +5851,6 @@ plan(void)
 	struct attempt a = { 0 };
 	char *message;
 
-	plan_only = 1;
 	a.number = 1;
 	if (opt.isolate)
 		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
@@ -6438,28 +6407,6 @@ check_commits(void)
 	words_free(&above);
 }
 
-/* check_lfs: what is not in the history would be missing in a clone. */
-static void
-check_lfs(void)
-{
-	if (git_try("grep", "-q", "filter=lfs", repo.base, "--",
-	    ":(top,glob)**/.gitattributes") == 0)
-		die(EXIT_USAGE, "baseline %s: expected no files under Git LFS, "
-		    "which a clone lacks: work without --isolate",
-		    opt.baseline);
-}
-
-/* check_home: where is the user now? */
-static void
-check_home(void)
-{
-	if (!git_commit("HEAD"))
-		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
-	COPY(repo.home_commit, fd_line(git_out));
-	COPY(repo.home, git_try("symbolic-ref", "-q", "HEAD") == 0 ?
-	    fd_line(git_out) : "");
-}
-
 /* check_baseline: which commit is it? */
 static void
 check_baseline(void)
@@ -6550,7 +6497,11 @@ check_tree(void)
 	tree_note();
 	check_output_tree();
 	check_baseline();
-	check_home();
+	if (!git_commit("HEAD"))
+		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
+	COPY(repo.home_commit, fd_line(git_out));
+	COPY(repo.home, git_try("symbolic-ref", "-q", "HEAD") == 0 ?
+	    fd_line(git_out) : "");
 	check_prefix();
 }
 
@@ -6563,7 +6514,11 @@ check_isolated(void)
 		    "but %s/%s is not there", opt.prefix, repo.output,
 		    experiment_file("experiment"));
 	check_baseline();
-	check_lfs();
+	if (git_try("grep", "-q", "filter=lfs", repo.base, "--",
+	    ":(top,glob)**/.gitattributes") == 0)
+		die(EXIT_USAGE, "baseline %s: expected no files under Git LFS, "
+		    "which a clone lacks: work without --isolate",
+		    opt.baseline);
 	check_prefix();
 	COPY(repo.branch, git_commit(text("refs/heads/%s", opt.baseline)) ?
 	    opt.baseline : baseline_default);
@@ -6597,7 +6552,12 @@ start_in_place(void)
 		if (!resumed)
 			lock_open(&lock_results, results_lock());
 		experiment_begin();
-		experiment_enter();
+		private_make();
+		private_use();
+		index_copy(tree_file("index"), tree_index());
+		refs_read(&refs);
+		tree_known();
+		tree_touched = 1;	/* from here on */
 	}
 	words_free(&facts);
 	words_free(&files);
@@ -6651,10 +6611,13 @@ start_plan(const char *lock)
 		check_tree();
 	else
 		check_isolated();
-	if (opt.benchmark_only)
-		plan_points();
-	else
+	plan_only = 1;
+	if (opt.benchmark_only) {
+		plan_clone(0);
+		points_measure();
+	} else {
 		plan();
+	}
 	return printed();
 }
 
