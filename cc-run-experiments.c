@@ -1193,7 +1193,8 @@ journal_add(const char *name, const char *lines)
 	const char *line;
 	int len;
 
-	for (; journal_fd >= 0 && *lines != '\0'; lines += len + 1) {
+	for (; journal_fd >= 0 && *lines != '\0';
+	    lines += len + (lines[len] == '\n')) {
 		len = (int)strcspn(lines, "\n");
 		line = text("%s\t%.*s\n", name, len, lines);
 		if (fd_write(journal_fd, line, strlen(line)) != 0)
@@ -4008,6 +4009,8 @@ claude_call(struct attempt *a)
 	if ((errno = process_run(&p, &a->ended)) != 0)
 		die(process_no(), "cannot execute %s:", repo.claude);
 	free(prompt);
+	/* As the ledger has it, so that a resumed run has as much time left. */
+	a->ended.seconds = strtod(text("%.3f", a->ended.seconds), NULL);
 	scratch_reset();
 	job->state = IDLE;
 	if (plan_only)
@@ -5627,7 +5630,9 @@ jobs_share(void)
 	close(fd);
 	shared = memory;
 	job = shared->jobs;
-	journal_fd = fd_scratch();
+	journal_fd = fd_scratch();	/* whose offset children share */
+	if (fcntl(journal_fd, F_SETFL, O_APPEND) != 0)
+		die(1, "cannot append to a temporary file:");
 	journal_file(experiment_file("iterations"));
 	journal_file(experiment_file("diffstats"));
 }
