@@ -20,6 +20,7 @@ subscription() {
 	export CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-dummy
 }
 
+# AS is what the program is run by, for another user say.
 # real ANSWER... -- OPTION... [-- ARGUMENT...]: experiment "exp" with the real
 # client, to which the API gives these answers. The namespace and the API are gone
 # afterwards.
@@ -49,7 +50,7 @@ real() {
 		api=$!
 		wait_until 20 test -s port
 		export ANTHROPIC_BASE_URL=http://127.0.0.1:$(cat port)
-		"$CCRE" "$@"
+		$AS "$CCRE" "$@"
 		status=$?
 		kill "$api"
 		wait "$api" 2> /dev/null
@@ -296,4 +297,28 @@ plugin() {
 	[[ $output == *IS_SANDBOX* ]]
 	[ ! -e port.log ]
 	ends success 0 text
+}
+
+@test "as another user than root it works, without IS_SANDBOX" {
+	[ "$(id -u)" = 0 ] || skip 'not root'
+	command -v setpriv > /dev/null || skip 'no setpriv'
+	key
+	local path=$BATS_TEST_TMPDIR
+	until [ "$path" = /tmp ] || [ "$path" = / ]; do	# who it is may pass
+		chmod a+x "$path"
+		path=${path%/*} path=${path:-/}
+	done
+	chmod a+x "$BATS_SUITE_TMPDIR"
+	mkdir "$OUT"
+	chown -R 65534:65534 "$BATS_TEST_TMPDIR"
+	unset IS_SANDBOX
+	AS='setpriv --reuid=65534 --regid=65534 --clear-groups' run real "read $PROJECT/main.py" \
+	    "edit $PROJECT/main.py hello fast" text -- --no-plugin -r 1 -i 1
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$(stat -c %u "$OUT/exp--iterations.csv")" = 65534 ]
+	chown -R 0:0 "$BATS_TEST_TMPDIR"
+	[ "$(ledger outcome)" = success ]
+	[ "$(project show exp-run-1-iteration-1:main.py)" = 'print("fast")' ]
+	house_is_clean
 }
