@@ -1181,26 +1181,12 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 
 static int output_fd = -1;		/* the output directory, kept open */
 
-/*
- * What all runs append to is also in a journal that has no name, where their
- * agents do not find it: lines of NAME, a tab, and a line of that file.
- */
-static int journal_fd = -1;		/* -1: not so many are at work */
-
-static void
-journal_add(const char *name, const char *lines)
-{
-	const char *line;
-	int len;
-
-	for (; journal_fd >= 0 && *lines != '\0';
-	    lines += len + (lines[len] == '\n')) {
-		len = (int)strcspn(lines, "\n");
-		line = text("%s\t%.*s\n", name, len, lines);
-		if (fd_write(journal_fd, line, strlen(line)) != 0)
-			die(1, "cannot write a temporary file:");
-	}
-}
+/* What all runs append to, once more in files without a name, where the agents
+ * of many runs at once do not find it; -1: there are no such runs. */
+static struct journal {
+	const char *kind;
+	int fd;
+} journals[] = { { "iterations", -1 }, { "diffstats", -1 }, { NULL, -1 } };
 
 static const char *
 experiment_file(const char *kind)
@@ -1208,12 +1194,24 @@ experiment_file(const char *kind)
 	return text("%s--%s.csv", opt.prefix, kind);
 }
 
+/* journal_of: the file that has one; NULL: it has none. */
+static const struct journal *
+journal_of(const char *name)
+{
+	const struct journal *j = journals;
+
+	while (j->kind != NULL && strcmp(name, experiment_file(j->kind)) != 0)
+		j++;
+	return j->fd >= 0 ? j : NULL;
+}
+
 /* file_append: a row, after the header where the file is new, on disk. */
 static void
 file_append(const char *name, const char *header, const char *const *fields)
 {
 	char *data = NULL;
-	size_t size;
+	size_t size, skip, head = strlen(header) + 1;
+	const struct journal *j = journal_of(name);
 	off_t before;
 	struct stat st;
 	FILE *row = memory_begin(&data, &size);
@@ -1226,15 +1224,19 @@ file_append(const char *name, const char *header, const char *const *fields)
 		die(1, "cannot open %s:", name);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
 		die(1, "%s is not a file of its own any more", name);
-	if ((before = fd_size(fd)) == 0)
-		fprintf(row, "%s\n", header);
+	fprintf(row, "%s\n", header);
 	if (fields != NULL)
 		csv_line(row, fields);
 	memory_end(row);
-	journal_add(name, data);
+	if (j != NULL) {
+		skip = fd_size(j->fd) == 0 ? 0 : head;
+		if (fd_write(j->fd, data + skip, size - skip) != 0)
+			die(1, "cannot write a temporary file:");
+	}
+	skip = (before = fd_size(fd)) == 0 ? 0 : head;
 	errno = ENOSPC;		/* what a short write means */
-	if (write(fd, data, size) != (ssize_t)size || fsync(fd) != 0 ||
-	    (before == 0 && fsync(output_fd) != 0)) {
+	if (write(fd, data + skip, size - skip) != (ssize_t)(size - skip) ||
+	    fsync(fd) != 0 || (before == 0 && fsync(output_fd) != 0)) {
 		error = errno;
 		if (ftruncate(fd, before) != 0)
 			warn("%s ends in half a row:", name);
@@ -1311,16 +1313,15 @@ file_mend(const char *name, const char *header)
 	free(data);
 }
 
-/* lines_read: the lines that begin with start, without it; sorted, too. */
+/* lines_read: of a file, in their order, and sorted. */
 static void
-lines_read(FILE *in, const char *start, struct words *w, struct words *sorted)
+lines_read(FILE *in, struct words *w, struct words *sorted)
 {
 	char *line = NULL;
 	size_t size = 0;
 
 	while (in != NULL && getline(&line, &size, in) > 0)
-		if (begins(line, start))
-			words_add(w, words_copy(line + strlen(start)));
+		words_add(w, words_copy(line));
 	if (in != NULL)
 		fclose(in);
 	free(line);
@@ -1329,18 +1330,18 @@ lines_read(FILE *in, const char *start, struct words *w, struct words *sorted)
 	words_sort(sorted);
 }
 
-/* rows_of: what the journal has of a file is there again. */
+/* journal_back: a file has all the lines that its journal has. */
 static void
-rows_of(const char *name)
+journal_back(const struct journal *j)
 {
+	const char *name = experiment_file(j->kind);
 	struct words ours = { NULL, 0 }, sorted = { NULL, 0 };
 	struct words there = { NULL, 0 }, found = { NULL, 0 };
 	size_t i, missing = 0;
 	FILE *f;
 
-	lines_read(fd_stream(journal_fd, 0), text("%s\t", name), &ours,
-	    &sorted);
-	lines_read(file_stream(output_fd, name), "", &there, &found);
+	lines_read(fd_stream(j->fd, 0), &ours, &sorted);
+	lines_read(file_stream(output_fd, name), &there, &found);
 	for (i = 0; i < ours.n; i++)
 		missing += words_find(&found, ours.v[i]) == NULL;
 	if (missing > 0) {
@@ -1360,15 +1361,16 @@ rows_of(const char *name)
 	words_free(&there);
 }
 
-/* rows_back: the same of both that have a journal. */
+/* journals_back: the same for all. */
 static void
-rows_back(void)
+journals_back(void)
 {
-	if (journal_fd < 0)
-		return;
+	const struct journal *j;
+
 	lock_write(1);
-	rows_of(experiment_file("iterations"));
-	rows_of(experiment_file("diffstats"));
+	for (j = journals; j->kind != NULL; j++)
+		if (j->fd >= 0)
+			journal_back(j);
 	lock_write(0);
 }
 
@@ -3026,7 +3028,7 @@ kept_mend(void)
 		kept_back(k);
 		kept_free(k);
 	}
-	rows_back();
+	journals_back();
 	lock_write(0);
 }
 
@@ -3808,6 +3810,14 @@ private_use(void)
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
 }
 
+/* point_name: of the experiment, for a person. */
+static const char *
+point_name(int run, int iteration)
+{
+	return text("run %d/%ld iteration %d/%ld", run, opt.runs, iteration,
+	    opt.iterations);
+}
+
 /* result_name: a file of one point of the experiment. */
 static const char *
 result_name(int run, int iteration, const char *rest)
@@ -4304,8 +4314,7 @@ benchmark_point(int run, int iteration, const char *commit)
 		return 1;
 	benchmark_protect();
 	tree_known();
-	COPY(job->what, text("run %d/%ld iteration %d/%ld benchmark", run,
-	    opt.runs, iteration, opt.iterations));
+	COPY(job->what, text("%s benchmark", point_name(run, iteration)));
 	job->limit = opt.benchmark_timeout;
 	if (opt.build != NULL) {
 		log = result_log(run, iteration, "build.log", LOG);
@@ -4320,8 +4329,8 @@ benchmark_point(int run, int iteration, const char *commit)
 	job->state = IDLE;
 	benchmark_undo(commit);
 	if (!stopped && !plan_only)
-		say("run %d/%ld iteration %d/%ld: benchmarks are done%s", run,
-		    opt.runs, iteration, opt.iterations, failed);
+		say("%s: benchmarks are done%s", point_name(run, iteration),
+		    failed);
 	return stopped;
 }
 
@@ -5104,9 +5113,8 @@ attempt_say(const struct attempt *a)
 	int left = a->outcome > OUT_OF_TIME && a->commit[0] != '\0';
 
 	job->cost += strtod(r->cost, NULL);
-	(a->outcome <= OUT_OF_TIME ? say : warn)("run %d/%ld iteration %d/%ld"
-	    "%s: %s in %s, %ld file%s +%ld -%ld%s%s%s%s%s%.*s", a->run,
-	    opt.runs, a->iteration, opt.iterations,
+	(a->outcome <= OUT_OF_TIME ? say : warn)("%s%s: %s in %s, %ld file%s "
+	    "+%ld -%ld%s%s%s%s%s%.*s", point_name(a->run, a->iteration),
 	    a->number > 1 ? text(" attempt %d", a->number) : "",
 	    outcome_names[a->outcome], duration(a->ended.seconds),
 	    a->changes.files, a->changes.files == 1 ? "" : "s",
@@ -5216,8 +5224,7 @@ iteration(struct run *r, int m)
 	for (; next == ATTEMPT_AGAIN; k++) {
 		if (job_wait(AGENT) != 0)
 			return stop(128 + stop_signal, "");
-		COPY(job->what, text("run %d/%ld iteration %d/%ld", r->id,
-		    opt.runs, m, opt.iterations));
+		COPY(job->what, point_name(r->id, m));
 		if ((next = attempt(r, m, k)) == WAIT)
 			next = limit_wait();
 	}
@@ -5374,8 +5381,8 @@ resume_row(const struct run *r, const char *branch)
 		close(fd);
 	}
 	ledger_row(&a, a.ended.seconds);
-	say("run %d/%ld iteration %d/%ld: %s, by its commit", a.run, opt.runs,
-	    a.iteration, opt.iterations, outcome_names[a.outcome]);
+	say("%s: %s, by its commit", point_name(a.run, a.iteration),
+	    outcome_names[a.outcome]);
 	return 1;
 }
 
@@ -5604,24 +5611,15 @@ experiment_begin(void)
 	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
 }
 
-/* journal_file: the journal begins with what is there. */
-static void
-journal_file(const char *name)
-{
-	size_t size;
-	char *content = file_text(output_fd, name, &size);
-
-	if (content != NULL)
-		journal_add(name, content);
-	free(content);
-}
-
 /* jobs_share: what our children know of each other. */
 static void
 jobs_share(void)
 {
 	int fd = fd_scratch();
+	struct journal *j;
 	void *memory;
+	size_t size;
+	char *rows;
 
 	if (ftruncate(fd, sizeof *shared) != 0 || (memory = mmap(NULL,
 	    sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) ==
@@ -5630,11 +5628,14 @@ jobs_share(void)
 	close(fd);
 	shared = memory;
 	job = shared->jobs;
-	journal_fd = fd_scratch();	/* whose offset children share */
-	if (fcntl(journal_fd, F_SETFL, O_APPEND) != 0)
-		die(1, "cannot append to a temporary file:");
-	journal_file(experiment_file("iterations"));
-	journal_file(experiment_file("diffstats"));
+	for (j = journals; j->kind != NULL; j++) {
+		j->fd = fd_scratch();	/* whose offset our children share */
+		rows = file_text(output_fd, experiment_file(j->kind), &size);
+		if (fcntl(j->fd, F_SETFL, O_APPEND) != 0 ||
+		    fd_write(j->fd, rows, size) != 0)
+			die(1, "cannot write a temporary file:");
+		free(rows);
+	}
 }
 
 struct point {				/* what is to be measured */
@@ -5803,7 +5804,7 @@ experiment(void)
 		if (!run_measured(&runs[id]) && run(&runs[id]) == STOP)
 			break;
 	output_again();
-	rows_back();
+	journals_back();
 	ledger_read();			/* as all have left it */
 	for (id = (int)opt.first; id <= opt.last && !stopping() &&
 	    shared->status == 0; id++)
@@ -6330,8 +6331,7 @@ check_prefix_name(void)
 static void
 check_prefix(void)
 {
-	static const char *const kinds[] = { "experiment", "iterations",
-	    "diffstats", NULL };
+	static const char *const kinds[] = { "iterations", "diffstats", NULL };
 	const char *const *kind;
 	char ref[NAME_SIZE], *s;
 
@@ -6343,20 +6343,20 @@ check_prefix(void)
 			die(EXIT_USAGE, "prefix %s: %s is a branch: choose "
 			    "another prefix", opt.prefix, ref);
 	}
-	if (resumed)
+	if (resumed || experiment_known())
 		return;
 	git("for-each-ref", "--count=1", "--format=%(refname)",
 	    text("refs/heads/%s-run-*", opt.prefix),
 	    text("refs/heads/%s-run-*/**", opt.prefix),
 	    text(REFS "%s/", opt.prefix));
-	if (fd_size(git_out) > 0 && !experiment_known())
+	if (fd_size(git_out) > 0)
 		die(EXIT_USAGE, "prefix %s: %s exists, but %s/%s does not: "
 		    "name the same --output as then, or another prefix",
 		    opt.prefix, fd_line(git_out), repo.output,
 		    experiment_file("experiment"));
 	for (kind = kinds; *kind != NULL; kind++)
 		if (access(text("%s/%s", repo.output, experiment_file(*kind)),
-		    F_OK) == 0 && !experiment_known())
+		    F_OK) == 0)
 			die(EXIT_USAGE, "prefix %s: %s/%s exists: choose "
 			    "another prefix", opt.prefix, repo.output,
 			    experiment_file(*kind));

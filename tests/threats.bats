@@ -427,6 +427,9 @@ all_results() {
 		again -j 2 -r 2 -i 4
 	fi
 	[ "$(sed -n 1p "$OUT/exp--experiment.csv")" = key,value ]
+	[ "$(grep -n ^experiment_id "$OUT/exp--diffstats.csv" | cut -d , -f 1)" = 1:experiment_id ]
+	[ "$(sed 1d "$OUT/exp--diffstats.csv" | cut -d , -f 2,3 | sort | xargs)" = \
+	    '1,1 1,2 1,3 1,4 2,1 2,2 2,3 2,4' ]
 	[ "$(rows | grep success | sort | xargs)" = \
 	    '1/1 success 1/2 success 1/3 success 1/4 success 2/1 success 2/2 success 2/3 success 2/4 success' ]
 	house_is_clean
@@ -440,7 +443,7 @@ all_results() {
 		iteration=$(printf '%s\n' "$prompt" | sed -n 's/^This is iteration \([0-9]*\) .*/\1/p')
 		: > "$MET/$iteration-$$"; n=0
 		until [ "$(ls "$MET" | grep -c "^$iteration-")" -ge 2 ] || [ $n = 100 ]; do n=$((n + 1)); sleep 0.05; done
-		[ "$iteration" = 1 ] || rm -f "$REAL_OUT"/*
+		rm -f "$REAL_OUT"/*
 		result false success ok
 	END
 	all_results
