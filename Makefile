@@ -5,7 +5,6 @@ CFLAGS = -O2
 PREFIX = /usr/local
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
-DATADIR = $(PREFIX)/share/cc-run-experiments
 
 all: cc-run-experiments
 
@@ -53,20 +52,15 @@ lint:
 	sh tests/lint
 
 install: cc-run-experiments
-	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DATADIR)
+	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	cp cc-run-experiments $(DESTDIR)$(BINDIR)/cc-run-experiments
 	chmod 755 $(DESTDIR)$(BINDIR)/cc-run-experiments
 	cp cc-run-experiments.1 $(DESTDIR)$(MANDIR)/man1/cc-run-experiments.1
 	chmod 644 $(DESTDIR)$(MANDIR)/man1/cc-run-experiments.1
-	rm -rf $(DESTDIR)$(DATADIR)/contrib
-	cp -R contrib $(DESTDIR)$(DATADIR)/contrib
-	chmod -R u+w,a+rX $(DESTDIR)$(DATADIR)
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/cc-run-experiments
 	rm -f $(DESTDIR)$(MANDIR)/man1/cc-run-experiments.1
-	rm -rf $(DESTDIR)$(DATADIR)/contrib
-	-rmdir $(DESTDIR)$(DATADIR) 2> /dev/null
 
 clean:
 	rm -f cc-run-experiments
