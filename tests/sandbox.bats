@@ -243,6 +243,14 @@ measures() {	# measures WORDS: with these options of the sandbox
 	cd ..
 	SANDBOX_PROGRAM=sh run -0 "$CC_CLAUDE" -c 'pwd; ls'
 	[ "$(head -n 1 <<< "$output")" = / ]
+	ln -s "$CC_CLAUDE" link
+	SANDBOX_PROGRAM=sh run -0 ./link -c pwd
+	[ "$output" = / ]
+	cp "$CCRE_ROOT"/contrib/claude-bwrap "$CCRE_ROOT"/contrib/claude-container .
+	run -1 ./claude-bwrap --version
+	[ "$output" = "claude-bwrap: $PWD/claude-sandbox.sh: not found: copy it with this file" ]
+	run -1 ./claude-container --version
+	[ "$output" = "claude-container: $PWD/claude-sandbox.sh: not found: copy it with this file" ]
 	SANDBOX_ENGINE=true run -1 "$CCRE_ROOT/contrib/claude-container" --version
 	[ "$output" = 'claude-container: SANDBOX_IMAGE is not set: expected an image with claude and git' ]
 	mkdir nothing
