@@ -86,6 +86,21 @@ samples() {
 	[[ $output == *'b: 2 against 2 runs'* && $output == *'treatment 0.500 0.500'* ]]
 }
 
+@test "samples and iterations are numbers, however many digits they have" {
+	arm with 0.5 0.5
+	arm without 1 1
+	samples with 1 1 95000 105000 100000
+	run -0 compare with without
+	[[ $output == *'treatment 0.100 0.500'* ]]
+	sed -i 's/^iterations,1/iterations,10/' "$OUT/with--experiment.csv"
+	for m in 2 3; do
+		attempt with 1 $m success 60 >> "$OUT/with--iterations.csv"
+		samples with 1 $m 300000
+	done
+	run -0 compare with without			# 3 of 10
+	[[ $output =~ 'runs finished'\ +0\ +2$'\n' ]]
+}
+
 @test "a run without a last measurement, or without an end, is void and counted" {
 	arm with 0.5 0.6 0.7 0.8
 	arm without 1 1 1 1
