@@ -70,6 +70,16 @@ samples() {
 	[[ $output == *'p         0.1'* ]]
 }
 
+@test "the median of an arm by iteration is that of its speed-ups" {
+	arm with 0.5 0.25 0.2 0.8
+	arm without 1 1
+	run -0 compare -t with without
+	# Of 2, 4, 5 and 1.25, not 1 over that of the ratios.
+	[[ $output == *$'\nmedian\tb\t1\t0\t1\nmedian\tb\t1\t1\t3\nmedian\tb\t2\t0\t1\nmedian\tb\t2\t1\t1\nstats\tb\t4\t2\t'* ]]
+	run -0 compare -t with
+	[[ $output == *$'\nmedian\tb\t1\t1\t3' ]]
+}
+
 @test "two arms that are the same differ by nothing" {
 	arm with 0.5 0.5 0.7 0.6
 	arm without 0.5 0.7 0.5 0.6
@@ -128,6 +138,7 @@ samples() {
 	[[ $output =~ 'attempts failed'\ +2\ +2 ]]
 	run -0 compare -t with without
 	[[ $output == *$'iteration\tb\t1\t1\t1\t0.5\t0\niteration\tb\t1\t1\t2\t0.5\t1\niteration\tb\t1\t1\t3\t0.5\t1\n'* ]]
+	[[ $output == *$'median\tb\t1\t0\t1\nmedian\tb\t1\t1\t2\nmedian\tb\t1\t2\t2\nmedian\tb\t1\t3\t2\nmedian\tb\t2\t0\t1\n'* ]]
 	attempt with 1 4 success 60 | sed 's/,4,1,success/,3,2,success/' >> "$OUT/with--iterations.csv"
 	run -0 compare with without			# newer code, not measured
 	[[ $output == *'b: 0 against 1 runs'*'nothing to compare'* ]]
