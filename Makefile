@@ -5,6 +5,7 @@ CFLAGS = -O2
 PREFIX = /usr/local
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
+DATADIR = $(PREFIX)/share/cc-run-experiments
 
 all: cc-run-experiments
 
@@ -51,16 +52,26 @@ bench: cc-run-experiments
 lint:
 	sh tests/lint
 
+# A helper that is there is removed before it is copied: a shell may be reading it.
 install: cc-run-experiments
 	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	cp cc-run-experiments $(DESTDIR)$(BINDIR)/cc-run-experiments
 	chmod 755 $(DESTDIR)$(BINDIR)/cc-run-experiments
 	cp cc-run-experiments.1 $(DESTDIR)$(MANDIR)/man1/cc-run-experiments.1
 	chmod 644 $(DESTDIR)$(MANDIR)/man1/cc-run-experiments.1
+	umask 022 && for d in $$(find contrib -type d); do mkdir -p $(DESTDIR)$(DATADIR)/$$d || exit; done
+	for f in $$(find contrib -type f); do \
+	    rm -f $(DESTDIR)$(DATADIR)/$$f && cp $$f $(DESTDIR)$(DATADIR)/$$f && \
+	    chmod u=rwX,go=rX $(DESTDIR)$(DATADIR)/$$f || exit; \
+	done
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/cc-run-experiments
 	rm -f $(DESTDIR)$(MANDIR)/man1/cc-run-experiments.1
+	for f in $$(find contrib -type f); do rm -f $(DESTDIR)$(DATADIR)/$$f || exit; done
+	for d in $$(find contrib -depth -type d) ''; do \
+	    rmdir $(DESTDIR)$(DATADIR)/$$d 2> /dev/null || :; \
+	done
 
 clean:
 	rm -f cc-run-experiments

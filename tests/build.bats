@@ -196,13 +196,25 @@ known() {
 	grep -q -e '-DTOLD -O0 -g ' said
 }
 
-@test "make install puts program and manual below DESTDIR and PREFIX" {
+# modes DIRECTORY: of its files; 755 for those that can be executed, or else 644.
+modes() {
+	(cd "$1" && find . -type f -perm -100 -printf '755 %p\n' -o -type f -printf '644 %p\n' | sort)
+}
+
+@test "make install puts program, manual and helpers below DESTDIR and PREFIX" {
 	need make
 	copy
-	make -s -C copy install DESTDIR="$PWD/root" PREFIX=/opt/tools
-	[ "$(cd root && find . ! -type d | sort)" = "$(printf '%s\n' \
+	local share=root/opt/tools/share/cc-run-experiments
+	(umask 077 && make -s -C copy install DESTDIR="$PWD/root" PREFIX=/opt/tools)
+	[ "$(cd root && find . ! -type d ! -path '*/contrib/*' | sort)" = "$(printf '%s\n' \
 	    ./opt/tools/bin/cc-run-experiments \
 	    ./opt/tools/share/man/man1/cc-run-experiments.1)" ]
+	diff -r copy/contrib $share/contrib
+	[ "$(ls -A $share)" = contrib ]
+	[ -x $share/contrib/compare ]
+	[ -f $share/contrib/completions/_cc-run-experiments ]
+	modes copy/contrib | diff - <(cd $share/contrib && find . -type f -printf '%m %p\n' | sort)
+	[ "$(find $share -type d -printf '%m\n' | sort -u)" = 755 ]
 	[ "$(stat -c %a root/opt/tools/bin/cc-run-experiments)" = 755 ]
 	[ "$(stat -c %a root/opt/tools/share/man/man1/cc-run-experiments.1)" = 644 ]
 	cmp "$MANUAL" root/opt/tools/share/man/man1/cc-run-experiments.1
@@ -211,6 +223,35 @@ known() {
 	[ -x other/usr/local/bin/cc-run-experiments ]
 	make -s -C copy install PREFIX="$PWD/third"
 	[ -x third/bin/cc-run-experiments ]
+	# Again, over what is there: a shell that reads the old file goes on with it.
+	ln third/share/cc-run-experiments/contrib/alternate old
+	: > copy/contrib/alternate
+	chmod -x copy/contrib/alternate
+	make -s -C copy install PREFIX="$PWD/third"
+	cmp old "$CCRE_ROOT/contrib/alternate"
+	[ "$(stat -c '%a %s' third/share/cc-run-experiments/contrib/alternate)" = '644 0' ]
+}
+
+@test "what make install has installed finds its parts, and the program on PATH" {
+	need make
+	copy
+	make -s -C copy install PREFIX="$PWD/tools"
+	rm -r copy
+	local contrib=$PWD/tools/share/cc-run-experiments/contrib
+	export CC_TEST_ID=$BATS_TEST_TMPDIR
+	PATH=$PWD/tools/bin:$PATH run -0 "$contrib/demo"
+	[[ $output == *'That was a rehearsal'* ]]
+	PATH=$PWD/tools/bin:$PATH run -0 "$contrib/example/run" example
+	[[ $output == *'$ contrib/compare -o ../results with without'*'work: 5 against 5 runs'* ]]
+	run -0 "$contrib/export" -o example/results ministat with work
+	[ "${#lines[@]}" = 5 ]
+	SANDBOX_PROGRAM=nowhere run -1 "$contrib/claude-bwrap"
+	[[ $output == 'claude-bwrap: '* && $output != *sandbox.sh* ]]
+	run -127 "$contrib/demo" ./nowhere
+	[ "$output" = "demo: $PWD/nowhere: not found: give the path of cc-run-experiments as the argument" ]
+	run -127 "$contrib/example/run" other ./nowhere
+	[ "$output" = "run: $PWD/nowhere: not found: give the path of cc-run-experiments as the last argument" ]
+	[ ! -e other ]
 }
 
 @test "make uninstall removes what make install has installed, and no more" {
@@ -221,7 +262,12 @@ known() {
 	make -s -C copy install DESTDIR="$PWD/root"
 	make -s -C copy uninstall DESTDIR="$PWD/root"
 	[ "$(cd root && find . ! -type d)" = ./usr/local/bin/other ]
+	[ ! -e root/usr/local/share/cc-run-experiments ]
 	make -s -C copy uninstall DESTDIR="$PWD/root"
+	make -s -C copy install DESTDIR="$PWD/root"
+	echo mine > root/usr/local/share/cc-run-experiments/contrib/example/mine
+	make -s -C copy uninstall DESTDIR="$PWD/root"
+	[ "$(cd root/usr/local/share/cc-run-experiments && find . ! -type d)" = ./contrib/example/mine ]
 }
 
 @test "make demo shows an experiment and leaves nothing behind" {
