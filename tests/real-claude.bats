@@ -312,7 +312,9 @@ plugin() {
 	mkdir "$OUT"
 	chown -R 65534:65534 "$BATS_TEST_TMPDIR"
 	unset IS_SANDBOX
-	AS='setpriv --reuid=65534 --regid=65534 --clear-groups' run real "read $PROJECT/main.py" \
+	local as='setpriv --reuid=65534 --regid=65534 --clear-groups'
+	$as test -x "$CLIENT" || skip "no other user reaches $CLIENT"
+	AS=$as run real "read $PROJECT/main.py" \
 	    "edit $PROJECT/main.py hello fast" text -- --no-plugin -r 1 -i 1
 	echo "$output"
 	[ "$status" = 0 ]
