@@ -5555,7 +5555,7 @@ resume_tree(const struct words *facts, const struct words *files)
 	private_make();
 	private_use();
 	resume_keep(facts->v[3]);
-	tree_touched = 1;		/* not sooner: where it dies, all stays */
+	tree_touched = 1;		/* not sooner: if it dies, all stays */
 	experiment_leave();
 }
 
