@@ -17,7 +17,7 @@ export CREATURE=$BATS_FILE_TMPDIR/creature
 setup_file() {
 	export BATS_TEST_TIMEOUT=60		# a hang is a failure
 	creature_source > "$BATS_FILE_TMPDIR/creature.c"
-	${CC:-cc} -O2 -pthread -o "$BATS_FILE_TMPDIR/creature" \
+	cc -O2 -pthread -o "$BATS_FILE_TMPDIR/creature" \
 	    "$BATS_FILE_TMPDIR/creature.c"
 }
 
