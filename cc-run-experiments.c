@@ -6327,13 +6327,33 @@ check_prefix_name(void)
 		    "digit or underscore", opt.prefix, PREFIX_MAX);
 }
 
+/* prefix_used: a ref or file of an experiment of this prefix; NULL: none. */
+static const char *
+prefix_used(void)
+{
+	static const char *const kinds[] = { "iterations", "diffstats", NULL };
+	const char *const *kind, *path;
+
+	git("for-each-ref", "--count=1", "--format=%(refname)",
+	    text("refs/heads/%s-run-*", opt.prefix),
+	    text("refs/heads/%s-run-*/**", opt.prefix),
+	    text(REFS "%s/", opt.prefix));
+	if (fd_size(git_out) > 0)
+		return text("%s", fd_line(git_out));
+	for (kind = kinds; *kind != NULL; kind++) {
+		path = text("%s/%s", repo.output, experiment_file(*kind));
+		if (access(path, F_OK) == 0)
+			return path;
+	}
+	return NULL;
+}
+
 /* check_prefix: nothing has its name. */
 static void
 check_prefix(void)
 {
-	static const char *const kinds[] = { "iterations", "diffstats", NULL };
-	const char *const *kind;
 	char ref[NAME_SIZE], *s;
+	const char *used;
 
 	COPY(ref, text("refs/heads/%s", opt.prefix));
 	for (s = ref + strlen("refs/heads/"); (s = strchr(s, '/')) != NULL;
@@ -6343,23 +6363,12 @@ check_prefix(void)
 			die(EXIT_USAGE, "prefix %s: %s is a branch: choose "
 			    "another prefix", opt.prefix, ref);
 	}
-	if (resumed || experiment_known())
-		return;
-	git("for-each-ref", "--count=1", "--format=%(refname)",
-	    text("refs/heads/%s-run-*", opt.prefix),
-	    text("refs/heads/%s-run-*/**", opt.prefix),
-	    text(REFS "%s/", opt.prefix));
-	if (fd_size(git_out) > 0)
+	/* Known is asked last: another runner may begin it as we look. */
+	if (!resumed && (used = prefix_used()) != NULL && !experiment_known())
 		die(EXIT_USAGE, "prefix %s: %s exists, but %s/%s does not: "
 		    "name the same --output as then, or another prefix",
-		    opt.prefix, fd_line(git_out), repo.output,
+		    opt.prefix, used, repo.output,
 		    experiment_file("experiment"));
-	for (kind = kinds; *kind != NULL; kind++)
-		if (access(text("%s/%s", repo.output, experiment_file(*kind)),
-		    F_OK) == 0)
-			die(EXIT_USAGE, "prefix %s: %s/%s exists: choose "
-			    "another prefix", opt.prefix, repo.output,
-			    experiment_file(*kind));
 }
 
 /* check_paths: no file of commit stands where something of the user's is. */

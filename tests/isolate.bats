@@ -368,6 +368,29 @@ picture() {
 	[[ $output == *'all 20 runs are finished'* ]]
 }
 
+@test "an experiment that another process begins just then is gone on with" {
+	local real
+	real=$(command -v git)
+	mkdir between
+	cat > between/git <<-END
+		#!/bin/sh
+		case "\$*" in
+		*for-each-ref*--count=1*exp-run-*)
+			mkdir "$PWD/began" 2> /dev/null &&
+			    CC_TEST_ID=$BATS_TEST_TMPDIR PATH=$PATH "$CCRE" -q --no-plugin \
+			    -o "$OUT" --isolate -r 2 -i 1 --run 2 "$PROJECT" exp >&2
+		esac
+		exec "$real" "\$@"
+	END
+	chmod +x between/git
+	PATH=$PWD/between:$PATH run -0 experiment --isolate -r 2 -i 1 --run 1
+	[ -d began ]
+	[ "$(rows | sort)" = $'1/1 success\n2/1 success' ]
+	gone
+	run -0 experiment --isolate -r 2 -i 1
+	[[ $output == *'all 2 runs are finished'* ]]
+}
+
 @test "a run that another process makes is refused with 75 and its pid, others are not" {
 	scene working <<-'END'
 		init; : > "$WORKING"; until [ -e "$WORKING-enough" ]; do sleep 0.05; done
