@@ -779,19 +779,22 @@ file_stream(int at, const char *name)
 	return in;
 }
 
-/* file_text: a regular file's content; NULL with errno where there is none. */
+/* file_text: a regular file's content; NULL with errno where there is none;
+ * size: where it is wanted. */
 static char *
 file_text(int at, const char *path, size_t *size)
 {
 	FILE *in = file_stream(at, path);
 	char *content = NULL;
-	size_t got = 1;
+	size_t got = 1, n = 0;
 
-	for (*size = 0; in != NULL && got > 0; *size += got) {
-		content = resize(content, *size + 4097);
-		got = fread(content + *size, 1, 4096, in);
-		content[*size + got] = '\0';
+	for (; in != NULL && got > 0; n += got) {
+		content = resize(content, n + 4097);
+		got = fread(content + n, 1, 4096, in);
+		content[n + got] = '\0';
 	}
+	if (size != NULL)
+		*size = n;
 	if (in != NULL && ferror(in))
 		die(1, "cannot read %s:", path);
 	if (in != NULL)
@@ -804,9 +807,8 @@ static int
 file_is(const char *word)
 {
 	const char *is = strchr(word, '\n') + 1;
-	size_t size;
 	char *now = file_text(AT_FDCWD, text("%.*s", (int)(is - 1 - word),
-	    word), &size);
+	    word), NULL);
 	int same = now == NULL ? *is == '-' : *is == '+' &&
 	    strcmp(now, is + 1) == 0;
 
@@ -2937,6 +2939,15 @@ kept_same(const struct kept *k)
 	return same;
 }
 
+static void
+kept_restore(const struct kept *k)
+{
+	if (k->content == NULL)
+		files_remove(k->at, k->name);
+	else
+		kept_put(k->at, k->name, k->content, k->size, k->mode);
+}
+
 /* kept_back: it is as it was. */
 static void
 kept_back(const struct kept *k)
@@ -2944,10 +2955,7 @@ kept_back(const struct kept *k)
 	if (kept_same(k))
 		return;
 	warn("%s was changed: put back", k->name);
-	if (k->content == NULL)
-		files_remove(k->at, k->name);
-	else
-		kept_put(k->at, k->name, k->content, k->size, k->mode);
+	kept_restore(k);
 }
 
 /* output_make: the output directory, and the folders of a prefix with '/'. */
@@ -2957,7 +2965,6 @@ output_make(void)
 	char folder[NAME_SIZE], *s, *is;
 	int again = output_fd >= 0;
 	struct stat st;
-	size_t size;
 
 	if (mkdir(repo.output, 0777) != 0 && errno != EEXIST)
 		die(1, "cannot make the directory %s:", repo.output);
@@ -2980,7 +2987,7 @@ output_make(void)
 	/* It is no dirt for git; that it stays, tree_users sees to. */
 	if (!repo.output_inside)
 		return;
-	is = file_text(output_fd, ".gitignore", &size);
+	is = file_text(output_fd, ".gitignore", NULL);
 	if (is == NULL || strcmp(is, "*\n") != 0)
 		kept_put(output_fd, ".gitignore", "*\n", 2, 0644);
 	free(is);
@@ -3101,12 +3108,11 @@ static void
 tree_mend(void)
 {
 	const char *commit = tree_start[0] != '\0' ? tree_start : repo.base;
-	size_t size;
 	char *head;
 
 	mkdir(tree_file("refs"), 0777);
 	mkdir(tree_file("info/"), 0777);
-	head = file_text(AT_FDCWD, tree_file("HEAD"), &size);
+	head = file_text(AT_FDCWD, tree_file("HEAD"), NULL);
 	if (head == NULL || (!begins(head, "ref: refs/") &&
 	    strspn(head, "0123456789abcdef") < 40)) {
 		warn("HEAD of the repository was ruined: made anew");
@@ -3124,11 +3130,10 @@ tree_autostash(void)
 	    "rebase-merge/autostash", "rebase-apply/autostash" };
 	char *id = NULL;
 	const char *found;
-	size_t size;
 	int i;
 
 	for (i = 0; id == NULL && i < 3; i++)
-		id = file_text(AT_FDCWD, tree_file(names[i]), &size);
+		id = file_text(AT_FDCWD, tree_file(names[i]), NULL);
 	found = text("%.*s", id == NULL ? 0 : (int)strspn(id,
 	    "0123456789abcdef"), id == NULL ? "" : id);
 	free(id);
@@ -3423,6 +3428,17 @@ refs_back(const struct words *now, const char *attempt)
 		kept_back(&stash_log);
 }
 
+/* refs_undo: the same for who makes no commits; nothing is kept. */
+static void
+refs_undo(void)
+{
+	struct words now = { NULL, 0 };
+
+	refs_read(&now);
+	refs_back(&now, NULL);
+	words_free(&now);
+}
+
 /*
  * note_write: how all was before who comes next changes it, for the next start
  * if we are killed; in the git directory until the user's branch is back.  As
@@ -3560,21 +3576,15 @@ tree_add_raw(void)
 {
 	static const char raw[] = "* -text -filter -ident"
 	    " -working-tree-encoding\n";
-	char *was, path[PATH_MAX];
-	size_t size;
+	struct kept was = kept_now(AT_FDCWD, tree_file("info/attributes"));
 	int status;
 
 	files_remove(AT_FDCWD, tree_index());	/* it may be the fault */
 	git("read-tree", tree_start);
-	COPY(path, tree_file("info/attributes"));
-	was = file_text(AT_FDCWD, path, &size);
-	kept_put(AT_FDCWD, path, raw, strlen(raw), 0644);
+	kept_put(AT_FDCWD, was.name, raw, strlen(raw), 0644);
 	status = git_try("add", "-A", "--ignore-errors");
-	if (was == NULL)
-		files_remove(AT_FDCWD, path);
-	else
-		kept_put(AT_FDCWD, path, was, size, 0644);
-	free(was);
+	kept_restore(&was);
+	kept_free(&was);
 	return status == 0 ? 0 : -1;
 }
 
@@ -3676,8 +3686,7 @@ tree_changes(void)
 static const char *
 tree_tip(void)
 {
-	size_t size;
-	char *id = file_text(AT_FDCWD, tree_file(tree_ref()), &size);
+	char *id = file_text(AT_FDCWD, tree_file(tree_ref()), NULL);
 	const char *tip = id == NULL ? "" : text("%.*s",
 	    (int)strspn(id, "0123456789abcdef"), id);
 
@@ -4286,19 +4295,6 @@ benchmark_protect(void)
 		tree_clear();
 }
 
-/* benchmark_undo: what they did to the tree or to the refs. */
-static void
-benchmark_undo(const char *commit)
-{
-	struct words now = { NULL, 0 };
-
-	tree_settle();
-	refs_read(&now);
-	refs_back(&now, NULL);
-	words_free(&now);
-	tree_restore(tree_branch, commit);
-}
-
 /* benchmark_point: measure commit, which is checked out; 1: interrupted. */
 static int
 benchmark_point(int run, int iteration, const char *commit)
@@ -4327,7 +4323,9 @@ benchmark_point(int run, int iteration, const char *commit)
 		    opt.benchmarks.v[i]) && benchmark_one(run, iteration,
 		    opt.benchmarks.v[i], built == 0, &failed);
 	job->state = IDLE;
-	benchmark_undo(commit);
+	tree_settle();			/* what they did is undone */
+	refs_undo();
+	tree_restore(tree_branch, commit);
 	if (!stopped && !plan_only)
 		say("%s: benchmarks are done%s", point_name(run, iteration),
 		    failed);
@@ -4682,6 +4680,15 @@ struct run {				/* as far as the ledger knows it */
 };
 static struct run *runs;		/* by id, from 1 on */
 
+static void
+run_begin(struct run *r, int id)
+{
+	memset(r, 0, sizeof *r);
+	r->id = id;
+	r->next = 1;
+	COPY(r->commit, repo.base);
+}
+
 /* ledger_line: what a row adds; 0, or -1 where it is none of ours. */
 static int
 ledger_line(char *const *field, int fields)
@@ -4739,13 +4746,9 @@ ledger_read(void)
 	int n;
 
 	runs = resize(runs, (size_t)(opt.runs + 1) * sizeof *runs);
-	memset(runs, 0, (size_t)(opt.runs + 1) * sizeof *runs);
 	clients_n = 0;
-	for (n = 1; n <= opt.runs; n++) {
-		runs[n].id = n;
-		runs[n].next = 1;
-		COPY(runs[n].commit, repo.base);
-	}
+	for (n = 0; n <= opt.runs; n++)
+		run_begin(&runs[n], n);
 	if (in == NULL)
 		return;
 	csv_read(in, &record, &room, field, COLUMNS);	/* the header */
@@ -5135,6 +5138,25 @@ protected_look(struct attempt *a)
 	    tree_start, "--")) != 0;
 }
 
+/* attempt_plan: one that is a success, as commands. */
+static enum next
+attempt_plan(struct run *r, struct attempt *a)
+{
+	char *message;
+
+	claude_call(a);
+	a->outcome = SUCCESS;
+	message = claude_message(a);
+	git("add", "-A");
+	git("commit", "-q", "--cleanup=verbatim", "-m", message,
+	    "--allow-empty");
+	free(message);
+	if (opt.isolate)
+		clone_fetch(r->id);
+	COPY(r->commit, tree_branch);
+	return NEXT_ITERATION;
+}
+
 /* attempt: one call of claude, and all that follows from its outcome. */
 static enum next
 attempt(struct run *r, int iteration, int number)
@@ -5152,6 +5174,8 @@ attempt(struct run *r, int iteration, int number)
 	a.outcome = INTERRUPTED;
 	a.last = left <= opt.iteration_timeout;
 	a.limit = job->limit = a.last ? left : opt.iteration_timeout;
+	if (plan_only)
+		return attempt_plan(r, &a);
 	unfinished = &a;
 	tree_known();
 	claude_call(&a);
@@ -5215,7 +5239,8 @@ static enum next
 iteration(struct run *r, int m)
 {
 	enum next next = ATTEMPT_AGAIN;
-	int k = r->attempts > 0 || resumed ? attempt_number(r, m, 1) : 1;
+	int k = (r->attempts > 0 || resumed) && !plan_only ?
+	    attempt_number(r, m, 1) : 1;
 
 	branch_name(r->id, m);
 	COPY(tree_start, r->commit);
@@ -5528,7 +5553,6 @@ resume_keep(const char *branch)
 static void
 resume_tree(const struct words *facts, const struct words *files)
 {
-	struct words now = { NULL, 0 };
 	size_t i;
 
 	if (facts->n == 0)
@@ -5536,9 +5560,7 @@ resume_tree(const struct words *facts, const struct words *files)
 	COPY(repo.home, strcmp(facts->v[1], "HEAD") == 0 ? "" : facts->v[1]);
 	COPY(repo.home_commit, facts->v[2]);
 	tree_inherited = 1;
-	refs_read(&now);
-	refs_back(&now, NULL);
-	words_free(&now);
+	refs_undo();
 	tree_inherited = 0;
 	for (i = 0; i < files->n; i++)
 		if (!file_is(files->v[i]))
@@ -5854,37 +5876,15 @@ plan_clone(int run)
 static void
 plan(void)
 {
-	struct attempt a = { 0 };
-	char *message;
+	struct run r;
+	int id;
 
-	a.number = 1;
 	if (opt.isolate)
 		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
-	for (a.run = (int)opt.first; a.run <= opt.last; a.run++) {
-		plan_clone(a.run);
-		tree_branch[0] = '\0';
-		tree_restore("", repo.base);
-		benchmark_point(a.run, 0, repo.base);
-		COPY(tree_start, repo.base);
-		for (a.iteration = 1; a.iteration <= opt.iterations;
-		    a.iteration++) {
-			COPY(tree_branch, text("%s-run-%d-iteration-%d",
-			    opt.prefix, a.run, a.iteration));
-			tree_checkout(tree_branch, tree_start);
-			claude_call(&a);
-			git("add", "-A");
-			message = claude_message(&a);
-			git("commit", "-q", "--cleanup=verbatim", "-m",
-			    message, "--allow-empty");
-			free(message);
-			if (opt.isolate)
-				clone_fetch(a.run);
-			if (opt.every_iteration ||
-			    a.iteration == opt.iterations)
-				benchmark_point(a.run, a.iteration,
-				    tree_branch);
-			COPY(tree_start, tree_branch);
-		}
+	for (id = (int)opt.first; id <= opt.last; id++) {
+		plan_clone(id);
+		run_begin(&r, id);
+		run(&r);
 	}
 	if (!opt.isolate)
 		tree_restore(tree_user(), repo.home_commit);
@@ -6287,7 +6287,7 @@ check_index(void)
 	}
 }
 
-/* check_output_inside: is the output inside the work tree? */
+/* check_output_inside: is the output inside the work tree, and harmless? */
 static void
 check_output_inside(void)
 {
@@ -6299,13 +6299,7 @@ check_output_inside(void)
 		die(EXIT_USAGE, "--output %s: expected a directory that is not "
 		    "git's own", opt.output);
 	repo.output_inside = path_below(repo.output, top);
-}
-
-/* check_output_tree: if so, is it harmless? */
-static void
-check_output_tree(void)
-{
-	if (!repo.output_inside)
+	if (!repo.output_inside || opt.isolate)
 		return;
 	git("ls-files", "--", repo.output);
 	if (fd_size(git_out) > 0)
@@ -6509,7 +6503,6 @@ check_tree(void)
 	check_clean();
 	check_index();
 	tree_note();
-	check_output_tree();
 	check_baseline();
 	if (!git_commit("HEAD"))
 		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);

@@ -923,6 +923,24 @@ seconds() {
 	[ "$(git -C "$PROJECT" symbolic-ref HEAD)" = refs/heads/main ]
 }
 
+# steps: checkouts, calls and commands of those printed, ids and names of commits alike.
+steps() {
+	grep -E '^git .* checkout |--verbose$|sh -c ' | sed -E 's/ [^ ]*\^0/ COMMIT/'
+}
+
+@test "--dry-run prints the steps that a run takes, no more and no less" {
+	local words
+	for words in "" "-b b=true" "--build true -b b=true --every-iteration"; do
+		rm -rf "$OUT"
+		project for-each-ref --format='delete %(refname)' \
+		    'refs/heads/exp-run-*' refs/cc-run-experiments/ | project update-ref --stdin
+		experiment -n -r 2 -i 2 $words | steps > plan
+		experiment -v -q -r 2 -i 2 $words 2>&1 | steps > done
+		[ "$(grep -c -e '--verbose$' plan)" = 4 ]
+		diff plan done
+	done
+}
+
 # worst OPTION...: the hours of the worst case, as --dry-run tells them.
 worst() {
 	experiment -n -r 3 -i 4 -t 2h --iteration-timeout 1h --retries 1 "$@" |
