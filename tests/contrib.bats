@@ -358,3 +358,12 @@ options_of_help() {
 	[ "$output" = 'run: expected [-a] DIRECTORY [cc-run-experiments]; DIRECTORY must not be there' ]
 	run -2 "$CCRE_ROOT/contrib/example/run"
 }
+
+@test "rehearsals that are called at one moment play each a scene of its own" {
+	local n
+	for n in $(seq 30); do
+		REHEARSAL_STATE=$PWD/numbers "$CCRE_ROOT/contrib/rehearsal-claude" <<< prompt > "said-$n" &
+	done
+	wait
+	[ "$(grep -ho '"session_id":"[^"]*' said-* | sort -u | wc -l)" = 30 ]
+}
