@@ -182,10 +182,12 @@ static struct options {			/* written by main's options only */
 	int no_plugin, every_iteration, benchmark_only, isolate, wait;
 	int dry_run, quiet, verbose, help, version;
 } opt = {
-	RUNS, ITERATIONS, RETRIES, SAMPLES, JOBS, 0, 0, 0, TIMEOUT_S,
-	ITERATION_TIMEOUT_S, IDLE_TIMEOUT_S, BENCHMARK_TIMEOUT_S, NULL, NULL,
-	baseline_default, output_default, NULL, NULL, NULL, { NULL, 0 },
-	{ NULL, 0 }, { NULL, 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+	.runs = RUNS, .iterations = ITERATIONS, .retries = RETRIES,
+	.samples = SAMPLES, .jobs = JOBS, .timeout = TIMEOUT_S,
+	.iteration_timeout = ITERATION_TIMEOUT_S,
+	.idle_timeout = IDLE_TIMEOUT_S,
+	.benchmark_timeout = BENCHMARK_TIMEOUT_S,
+	.baseline = baseline_default, .output = output_default
 };
 
 /*
@@ -2305,7 +2307,8 @@ static struct {				/* written by the checks at start */
 	mode_t top_mode, dir_mode;	/* of the work tree and of dir */
 	char output[PATH_MAX];
 	int output_inside;		/* the output is inside the work tree */
-	char project[PATH_MAX];		/* the user's git directory */
+	char project[PATH_MAX];		/* the user's git directory, */
+	char inode[64];			/* and what the system calls it */
 	char branch[NAME_SIZE];		/* of the baseline in a clone */
 } repo;
 
@@ -2441,8 +2444,8 @@ static int
 program_run(const char *path, const char *const *argv,
     const struct words *vars, double limit, int agent)
 {
-	struct process p = { path, argv, vars, NULL, git_out, git_err, limit,
-	    0, agent, NULL, NULL };
+	struct process p = { .path = path, .argv = argv, .environment = vars,
+	    .out = git_out, .err = git_err, .limit = limit, .agent = agent };
 	struct ended e;
 
 	if (git_in != NULL)
@@ -3682,18 +3685,6 @@ tree_changes(void)
 	return changes_listed();
 }
 
-/* tree_tip: the commit of the iteration's branch. */
-static const char *
-tree_tip(void)
-{
-	char *id = file_text(AT_FDCWD, tree_file(tree_ref()), NULL);
-	const char *tip = id == NULL ? "" : text("%.*s",
-	    (int)strspn(id, "0123456789abcdef"), id);
-
-	free(id);			/* git may keep it elsewhere */
-	return strlen(tip) >= 40 ? tip : git_said("rev-parse", "HEAD");
-}
-
 /* commit_tree: the index as a commit; the id of it. */
 static const char *
 commit_tree(const char *parent, const char *message)
@@ -3723,7 +3714,7 @@ tree_commit(const char *message, int needed, const char *attempt,
 		return "";
 	git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m",
 	    message);
-	COPY(id, tree_tip());
+	COPY(id, git_said("rev-parse", "HEAD"));
 	refs_put(tree_ref(), id);
 	if (partial != 0)
 		tree_restore(tree_branch, id);
@@ -4016,9 +4007,10 @@ claude_call(struct attempt *a)
 	const char *name = text("attempt-%d.jsonl", a->number);
 	struct statvfs disk;
 	char *prompt = claude_prompt(a);
-	struct process p = { repo.claude, claude_words(), &agent_vars, prompt,
-	    -1, -1, a->limit, opt.idle_timeout, 1, claude_finished,
-	    claude_wrong };
+	struct process p = { .path = repo.claude, .argv = claude_words(),
+	    .environment = &agent_vars, .input = prompt, .limit = a->limit,
+	    .idle = opt.idle_timeout, .agent = 1,
+	    .finished = claude_finished, .wrong = claude_wrong };
 
 	p.out = result_log(a->run, a->iteration, name, LOG);
 	p.err = result_log(a->run, a->iteration,
@@ -4148,8 +4140,9 @@ static int
 benchmark_run(const char *command, int log, double *seconds)
 {
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
-	struct process p = { argv[0], argv, &agent_vars, NULL, log, log,
-	    opt.benchmark_timeout, 0, 1, NULL, NULL };
+	struct process p = { .path = argv[0], .argv = argv,
+	    .environment = &agent_vars, .out = log, .err = log,
+	    .limit = opt.benchmark_timeout, .agent = 1 };
 	struct ended e;
 
 	if ((errno = process_run(&p, &e)) != 0)
@@ -4858,22 +4851,12 @@ ledger_table(void)
 
 /* ---- isolation: a run in a clone of its own ------------------------------ */
 
-/*
- * clone_mark: what tells the processes of a run from all others, but not an
- * agent where the user's repository is: a hash (FNV-1a) of host and path.
- */
+/* clone_mark: what tells the processes of a run from all others, but not an
+ * agent where the user's repository is. */
 static const char *
 clone_mark(int run)
 {
-	unsigned long long hash = 14695981039346656037ULL;
-	struct utsname host;
-	const char *s;
-
-	if (uname(&host) < 0)
-		die(1, "uname:");
-	for (s = text("%s:%s", host.nodename, repo.project); *s != '\0'; s++)
-		hash = (hash ^ (unsigned char)*s) * 1099511628211ULL;
-	return text("%s--run-%d--%016llx", opt.prefix, run, hash);
+	return text("%s--run-%d--%s", opt.prefix, run, repo.inode);
 }
 
 /* clone_file: the same as in the user's git directory. */
@@ -6264,6 +6247,8 @@ check_repository(void)
 		die(1, "cannot look at %s:", top);
 	repo.top_mode = st.st_mode & 07777;
 	repo.dir_mode = dir.st_mode & 07777;
+	COPY(repo.inode, text("%llx-%llx", (unsigned long long)dir.st_dev,
+	    (unsigned long long)dir.st_ino));
 }
 
 /* check_index: no submodules, and nothing that git is told not to look at. */
