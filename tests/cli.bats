@@ -929,15 +929,16 @@ steps() {
 }
 
 @test "--dry-run prints the steps that a run takes, no more and no less" {
-	local words
-	for words in "" "-b b=true" "--build true -b b=true --every-iteration"; do
+	local line words
+	for line in "" "-b b=true" "--build true -b b=true --every-iteration"; do
+		read -ra words <<< "$line"
 		rm -rf "$OUT"
 		project for-each-ref --format='delete %(refname)' \
 		    'refs/heads/exp-run-*' refs/cc-run-experiments/ | project update-ref --stdin
-		experiment -n -r 2 -i 2 $words | steps > plan
-		experiment -v -q -r 2 -i 2 $words 2>&1 | steps > done
+		experiment -n -r 2 -i 2 "${words[@]}" | steps > plan
+		experiment -v -q -r 2 -i 2 "${words[@]}" 2>&1 | steps > taken
 		[ "$(grep -c -e '--verbose$' plan)" = 4 ]
-		diff plan done
+		diff plan taken
 	done
 }
 
