@@ -481,6 +481,15 @@ begins(const char *s, const char *with)
 	return strncmp(s, with, strlen(with)) == 0;
 }
 
+/* begins_one: with one of these? */
+static int
+begins_one(const char *s, const char *const *with)
+{
+	while (*with != NULL && !begins(s, *with))
+		with++;
+	return *with != NULL;
+}
+
 /* path_below: is path in the directory? */
 static int
 path_below(const char *path, const char *dir)
@@ -791,8 +800,8 @@ file_text(int at, const char *path, size_t *size)
 	size_t got = 1, n = 0;
 
 	for (; in != NULL && got > 0; n += got) {
-		content = resize(content, n + 4097);
-		got = fread(content + n, 1, 4096, in);
+		content = resize(content, 2 * n + 4097);
+		got = fread(content + n, 1, n + 4096, in);
 		content[n + got] = '\0';
 	}
 	if (size != NULL)
@@ -1958,10 +1967,9 @@ process_spawn(const struct process *p)
 	    (fd_write(in, p->input, strlen(p->input)) != 0 ||
 	    lseek(in, 0, SEEK_SET) != 0)))
 		die(1, "cannot give %s its input:", p->path);
-	if ((e = posix_spawn_file_actions_init(&files)) != 0)
-		goto no_files;
-	if ((e = posix_spawnattr_init(&how)) != 0)
-		goto no_how;
+	if (posix_spawn_file_actions_init(&files) != 0 ||
+	    posix_spawnattr_init(&how) != 0)
+		die(1, "out of memory");
 	if ((e = process_actions(p, in, &files, &how)) == 0)
 		for (tries = 0; (e = posix_spawn(&pid, p->path, &files, &how,
 		    (char *const *)(size_t)p->argv,
@@ -1969,9 +1977,7 @@ process_spawn(const struct process *p)
 		    tries < 5; tries++)
 			nanosleep(&second, NULL);
 	posix_spawnattr_destroy(&how);
-no_how:
 	posix_spawn_file_actions_destroy(&files);
-no_files:
 	close(in);
 	errno = e;
 	return e == 0 ? pid : 0;
@@ -2328,17 +2334,11 @@ environment(void)
 	    NULL };
 	extern char **environ;
 	struct words w = { NULL, 0 };
-	const char *const *d, *const *k;
 	char **e;
 
-	for (e = environ; *e != NULL; e++) {
-		for (d = dropped; *d != NULL && !begins(*e, *d); d++)
-			;
-		for (k = kept; *k != NULL && !begins(*e, *k); k++)
-			;
-		if (*d == NULL || *k != NULL)
+	for (e = environ; *e != NULL; e++)
+		if (!begins_one(*e, dropped) || begins_one(*e, kept))
 			words_add(&w, words_copy(*e));
-	}
 	return w;
 }
 
@@ -2577,6 +2577,19 @@ static const char *const tree_leftovers[] = {
 	"BISECT_HEAD", "BISECT_EXPECTED_REV", "BISECT_ANCESTORS_OK",
 	"BISECT_FIRST_PARENT", NULL
 };
+
+/* branch_name: that of an iteration. */
+static const char *
+branch_name(int run, int m)
+{
+	return text("%s-run-%d-iteration-%d", opt.prefix, run, m);
+}
+
+static const char *
+branch_ref(int run, int m)
+{
+	return text("refs/heads/%s", branch_name(run, m));
+}
 
 static const char *
 tree_ref(void)
@@ -3206,23 +3219,21 @@ tree_settle(void)
 static void
 index_copy(const char *from, const char *to)
 {
-	static char block[65536];
 	struct timespec times[2] = { { 0, 0 }, { 0, 0 } };
 	struct stat st;
-	FILE *in, *out;
-	size_t n;
+	size_t size;
+	char *content = file_text(AT_FDCWD, from, &size);
+	FILE *out;
 
-	if ((in = fopen(from, "r")) == NULL || fstat(fileno(in), &st) != 0)
+	if (content == NULL || stat(from, &st) != 0)
 		die(1, "cannot read %s:", from);
 	out = file_begin(AT_FDCWD, to);
-	while ((n = fread(block, 1, sizeof block, in)) > 0)
-		fwrite(block, 1, n, out);
+	fwrite(content, 1, size, out);
+	free(content);
 	times[0].tv_sec = times[1].tv_sec = st.st_mtime;
-	if (ferror(in) || fflush(out) != 0 ||
-	    fchmod(fileno(out), st.st_mode & 0777) != 0 ||
+	if (fflush(out) != 0 || fchmod(fileno(out), st.st_mode & 0777) != 0 ||
 	    futimens(fileno(out), times) != 0)
 		die(1, "cannot copy %s:", from);
-	fclose(in);
 	if (stat(to, &st) == 0 && !S_ISREG(st.st_mode))
 		files_remove(AT_FDCWD, to);	/* an agent's directory */
 	file_end(out, AT_FDCWD, to);
@@ -3888,18 +3899,7 @@ claude_prompt(const struct attempt *a)
 	return prompt;
 }
 
-/* limit_begins: does a line of text begin as a rate limit does? */
-static int
-limit_begins(const char *line)
-{
-	const char *const *limit = limit_texts;
-
-	while (*limit != NULL && !begins(line, *limit))
-		limit++;
-	return *limit != NULL;
-}
-
-/* tail_limited: does one of the last lines? */
+/* tail_limited: does one of the last lines begin as a rate limit does? */
 static int
 tail_limited(int fd)
 {
@@ -3912,7 +3912,7 @@ tail_limited(int fd)
 	if (size > TAIL)		/* the rest of a line is no line */
 		line_read(in, line, sizeof line);
 	while (!found && line_read(in, line, sizeof line))
-		found = limit_begins(line);
+		found = begins_one(line, limit_texts);
 	fclose(in);
 	return found;
 }
@@ -3924,7 +3924,8 @@ result_limited(const struct event *r)
 	return strcmp(r->api_error, "usage_limit_reached") == 0 ||
 	    strcmp(r->api_status, "429") == 0 ||
 	    strcmp(transcript.limit.limit, "rejected") == 0 ||
-	    (r->api_status[0] == '\0' && limit_begins(r->text)); /* < 2.1.330 */
+	    (r->api_status[0] == '\0' &&	/* before 2.1.330 */
+	    begins_one(r->text, limit_texts));
 }
 
 /* result_denied: can no later call succeed either? */
@@ -4191,16 +4192,24 @@ benchmark_samples(const char *command, int log, struct samples *s)
 	return bad ? -1 : 0;
 }
 
-/* benchmark_write: name's CSV at this point; the header alone: it failed. */
+/* benchmark_file: the CSV of NAME=COMMAND at this point. */
+static const char *
+benchmark_file(int run, int iteration, const char *benchmark)
+{
+	return result_name(run, iteration, text("%.*s.csv",
+	    (int)strcspn(benchmark, "="), benchmark));
+}
+
+/* benchmark_write: that file; the header alone: it failed. */
 static void
-benchmark_write(int run, int iteration, const char *name,
+benchmark_write(int run, int iteration, const char *benchmark,
     const struct samples *s)
 {
 	char file[PATH_MAX];
 	FILE *to;
 	size_t i;
 
-	COPY(file, result_name(run, iteration, text("%s.csv", name)));
+	COPY(file, benchmark_file(run, iteration, benchmark));
 	to = file_begin(output_fd, file);
 	fputs("experiment_id,run_id,iteration_id,outer_iteration_id,"
 	    "runtime_us\n", to);
@@ -4216,10 +4225,8 @@ benchmark_write(int run, int iteration, const char *name,
 static int
 benchmark_there(int run, int iteration, const char *benchmark)
 {
-	const char *name = result_name(run, iteration, text("%.*s.csv",
-	    (int)strcspn(benchmark, "="), benchmark));
-
-	return !plan_only && faccessat(output_fd, name, F_OK, 0) == 0;
+	return !plan_only && faccessat(output_fd, benchmark_file(run,
+	    iteration, benchmark), F_OK, 0) == 0;
 }
 
 /* benchmarks_there: have all? */
@@ -4260,7 +4267,7 @@ benchmark_one(int run, int iteration, const char *benchmark, int built,
 		    result_name(run, iteration, text("%s.log", name)));
 	}
 	if (result <= 0 && !plan_only)
-		benchmark_write(run, iteration, name, &s);
+		benchmark_write(run, iteration, benchmark, &s);
 	close(log);
 	free(s.us);
 	return result > 0;
@@ -4641,8 +4648,8 @@ samples_median(int run, int iteration, const char *benchmark)
 	char *record = NULL, *field[5];
 	double median = -1;
 	size_t size = 0;
-	FILE *in = file_stream(output_fd, result_name(run, iteration,
-	    text("%.*s.csv", (int)strcspn(benchmark, "="), benchmark)));
+	FILE *in = file_stream(output_fd, benchmark_file(run, iteration,
+	    benchmark));
 
 	if (in == NULL)
 		return -1;
@@ -4843,8 +4850,7 @@ ledger_table(void)
 		printf("  git -C ");
 		quote(stdout, top);
 		printf(" diff --stat %.12s ", repo.base);
-		quote(stdout, text("%s-run-%d-iteration-%d", opt.prefix, run,
-		    runs[run].at));
+		quote(stdout, branch_name(run, runs[run].at));
 		putchar('\n');
 	}
 }
@@ -5197,13 +5203,6 @@ attempt_number(const struct run *r, int m, int new)
 	return a.number;
 }
 
-/* branch_name: of an iteration, kept as the one at work. */
-static void
-branch_name(int run, int m)
-{
-	COPY(tree_branch, text("%s-run-%d-iteration-%d", opt.prefix, run, m));
-}
-
 /* branch_parse: is ref the branch of an iteration? */
 static int
 branch_parse(const char *ref, int *run, int *m)
@@ -5225,7 +5224,7 @@ iteration(struct run *r, int m)
 	int k = (r->attempts > 0 || resumed) && !plan_only ?
 	    attempt_number(r, m, 1) : 1;
 
-	branch_name(r->id, m);
+	COPY(tree_branch, branch_name(r->id, m));
 	COPY(tree_start, r->commit);
 	r->timeouts = 0;
 	tree_checkout(tree_branch, tree_start);
@@ -5254,7 +5253,7 @@ run_point(const struct run *r, int m)
 	COPY(commit, repo.base);
 	tree_branch[0] = '\0';
 	if (m > 0) {
-		branch_name(r->id, m);
+		COPY(tree_branch, branch_name(r->id, m));
 		COPY(commit, plan_only ? tree_branch :
 		    git_said("rev-parse", "--verify", tree_ref()));
 	}
@@ -5410,8 +5409,7 @@ resume_branches(void)
 		    (run <= opt.runs && (run < opt.first || run > opt.last)))
 			continue;	/* of prefix-run-2, say */
 		if (run < 1 || run > opt.runs || m < 1 || m > runs[run].next ||
-		    strcmp(name, text("refs/heads/%s-run-%d-iteration-%d",
-		    opt.prefix, run, m)) != 0)
+		    strcmp(name, branch_ref(run, m)) != 0)
 			die(EXIT_USAGE, "%s: expected no branch of this name, "
 			    "which the ledger does not know: rename it", name);
 		if (m == runs[run].next && resume_row(&runs[run], name))
@@ -5440,12 +5438,10 @@ resume_diffstats(void)
 			if (words_find(&there, text("%d,%d", id, m)) == NULL) {
 				a.run = id;
 				a.iteration = m;
-				branch_name(id, m - 1);
 				COPY(tree_start, m == 1 ? repo.base :
-				    tree_ref());
-				branch_name(id, m);
+				    branch_ref(id, m - 1));
 				a.changes = changes_between(tree_start,
-				    tree_ref());
+				    branch_ref(id, m));
 				diffstats_row(&a);
 			}
 	if (in != NULL)
@@ -6164,11 +6160,9 @@ check_plugin(void)
 	for (i = 0; parts[i] != NULL; i++)
 		found |= access(text("%s/%s", plugin_dir, parts[i]), R_OK) == 0;
 	found |= plugin_manifest(plugin_dir);
-	while (!found && (d = readdir(in)) != NULL)
-		found = strcmp(d->d_name, "..") != 0 &&
-		    access(text("%s/%s/.claude-plugin/plugin.json", plugin_dir,
-		    d->d_name), R_OK) == 0;
-	closedir(in);
+	while ((d = dir_next(in)) != NULL)
+		found |= access(text("%s/%s/.claude-plugin/plugin.json",
+		    plugin_dir, d->d_name), R_OK) == 0;
 	if (!found && !opt.no_plugin)
 		die(EXIT_USAGE, "CC_PLUGIN_DIR=%s: expected a plugin, with "
 		    ".claude-plugin/plugin.json, skills, commands, agents or "
@@ -6391,12 +6385,10 @@ check_commits(void)
 	check_paths(text("baseline %s", opt.baseline), repo.base, &above);
 	for (id = (int)opt.first; resumed && id <= opt.last; id++)
 		for (m = 1; m < runs[id].next; m++)
-			if (run_wants(&runs[id], m)) {
-				branch_name(id, m);
-				check_paths(tree_branch, m == runs[id].next -
-				    1 ? runs[id].commit : tree_ref(), &above);
-			}
-	tree_branch[0] = '\0';
+			if (run_wants(&runs[id], m))
+				check_paths(branch_name(id, m), m ==
+				    runs[id].next - 1 ? runs[id].commit :
+				    branch_ref(id, m), &above);
 	words_free(&above);
 }
 
