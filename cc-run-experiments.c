@@ -2601,12 +2601,11 @@ tree_ref(void)
 static const char *
 tree_file(const char *name)
 {
-	int common = strcmp(name, "config") == 0 || begins(name, "config.l") ||
-	    begins(name, "info/") || begins(name, "packed-") ||
-	    begins(name, "refs") || begins(name, "logs/refs") ||
-	    begins(name, "objects/") || strcmp(name, "shallow") == 0;
+	static const char *const common[] = { "config.lock", "info/",
+	    "packed-refs", "refs", "logs/refs", "objects", "shallow", NULL };
 
-	return text("%s/%s", common ? repo.common : repo.dir, name);
+	return text("%s/%s", strcmp(name, "config") == 0 ||
+	    begins_one(name, common) ? repo.common : repo.dir, name);
 }
 
 /* tree_index: our own index. */
@@ -2823,13 +2822,6 @@ kept_add(int at, const char *name)
 	kept[kept_n++] = k;
 }
 
-static int
-kept_order(const void *a, const void *b)
-{
-	return strcmp(((const struct kept *)a)->name,
-	    ((const struct kept *)b)->name);
-}
-
 static void
 kept_free(struct kept *k)
 {
@@ -2843,10 +2835,12 @@ kept_free(struct kept *k)
 static int
 kept_ours(const char *name)
 {
-	if (!in_clone)
-		return strcmp(name, "summary.csv") != 0; /* contrib/export's */
-	return strcmp(name, "experiment.csv") == 0 || begins(name,
-	    job->run == 0 ? "run-" : text("run-%d-", job->run));
+	if (begins(name, "run-"))
+		return !in_clone || job->run == 0 ||
+		    begins(name, text("run-%d-", job->run));
+	return strcmp(name, "experiment.csv") == 0 || (!in_clone &&
+	    (strcmp(name, "iterations.csv") == 0 ||
+	    strcmp(name, "diffstats.csv") == 0));
 }
 
 /* kept_list: the CSV files of the results that are no other run's. */
@@ -2903,26 +2897,20 @@ kept_note(void)
 static void
 kept_strange(void)
 {
-	struct words now = kept_list();
-	struct kept of = { 0 };
-	const char *rest;
+	struct words now = kept_list(), known = { NULL, 0 };
 	size_t i;
 
-	qsort(kept, kept_n, sizeof *kept, kept_order);
-	for (i = 0; i < now.n; i++) {
-		of.name = now.v[i];
-		rest = now.v[i] + strlen(opt.prefix) + strlen("--");
-		if (bsearch(&of, kept, kept_n, sizeof of, kept_order) != NULL ||
-		    (!begins(rest, "run-") && (in_clone ||
-		    (strcmp(rest, "iterations.csv") != 0 &&
-		    strcmp(rest, "diffstats.csv") != 0 &&
-		    strcmp(rest, "experiment.csv") != 0))))
-			continue;
-		warn("%s was made by claude or a benchmark: removed",
-		    now.v[i]);
-		files_remove(output_fd, now.v[i]);
-	}
+	for (i = 0; i < kept_n; i++)
+		words_add(&known, kept[i].name);
+	words_sort(&known);
+	for (i = 0; i < now.n; i++)
+		if (words_find(&known, now.v[i]) == NULL) {
+			warn("%s was made by claude or a benchmark: removed",
+			    now.v[i]);
+			files_remove(output_fd, now.v[i]);
+		}
 	words_free(&now);
+	free(known.v);
 }
 
 /* kept_put: such a file with this content, whatever is in its place. */
@@ -3166,7 +3154,7 @@ objects_there(void)
 	char path[PATH_MAX], real[PATH_MAX];
 	struct stat st;
 
-	COPY(path, text("%s/objects", repo.common));
+	COPY(path, tree_file("objects"));
 	if (objects_known.st_ino == 0 || S_ISLNK(objects_known.st_mode) ||
 	    lstat(path, &st) != 0 || !S_ISLNK(st.st_mode))
 		return 1;
@@ -3527,7 +3515,7 @@ tree_known(void)
 	kept_note();
 	words_free(&tree_links);
 	tree_unlock_git(NOTE_LINKS);
-	if (lstat(text("%s/objects", repo.common), &objects_known) != 0)
+	if (lstat(tree_file("objects"), &objects_known) != 0)
 		die(1, "cannot look at %s/objects:", repo.common);
 	if (!in_clone)
 		note_write(1);
@@ -5837,13 +5825,10 @@ plan_hours(void)
 static void
 plan_clone(int run)
 {
-	static char name[NAME_SIZE];
-
 	if (!opt.isolate)
 		return;
-	if (name[0] == '\0')
-		COPY(name, strrchr(top, '/') + 1);
-	COPY(top, text("%s/run-%d/clone/%s", temporary(), run, name));
+	COPY(top, text("%s/run-%d/clone/%s", temporary(), run,
+	    strrchr(top, '/') + 1));
 	COPY(repo.dir, text("%s/.git", top));
 	printf("mkdir -p ");
 	quote(stdout, top);
