@@ -28,9 +28,11 @@ build() {
 	${CC:-cc} ${CHECK_CFLAGS:--O2} -o "$2" "$1"
 	[ -n "${CHECK_EMULATOR-}" ] || return 0
 	mv "$2" "$2.foreign"
-	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$CHECK_EMULATOR" "$2.foreign" > "$2"
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$(command -v "$CHECK_EMULATOR")" \
+	    "$(realpath "$2.foreign")" > "$2"
 	chmod +x "$2"
 }
+export -f build
 
 # template: what every test starts with, made once and copied.
 template() {
