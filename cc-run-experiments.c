@@ -497,22 +497,22 @@ path_below(const char *path, const char *dir)
 	return begins(path, dir) && path[strlen(dir)] == '/';
 }
 
+/* copy: a string of one's own, to be freed. */
+static char *
+copy(const char *s)
+{
+	return strcpy(resize(NULL, strlen(s) + 1), s);
+}
+
+/* words_add: a copy of word; all words are the list's own. */
 static void
 words_add(struct words *w, const char *word)
 {
 	w->v = resize(w->v, (w->n + 2) * sizeof *w->v);
-	w->v[w->n++] = word;
+	w->v[w->n++] = copy(word);
 	w->v[w->n] = NULL;
 }
 
-/* words_copy: a word of one's own. */
-static const char *
-words_copy(const char *word)
-{
-	return strcpy(resize(NULL, strlen(word) + 1), word);
-}
-
-/* words_free: a list whose words are all its own. */
 static void
 words_free(struct words *w)
 {
@@ -561,25 +561,24 @@ words_read(const char *from, const char *end, struct words *w)
 {
 	for (words_free(w); from < end && *from != '\0';
 	    from += strlen(from) + 1)
-		words_add(w, words_copy(from));
+		words_add(w, from);
 	return from + 1;
 }
 
-/* words_set: NAME=value, in place of the one there; all are the list's own. */
+/* words_set: NAME=value, in place of the one there. */
 static void
 words_set(struct words *w, const char *name, const char *value)
 {
-	size_t i, len = strlen(name);
+	size_t i = 0, len = strlen(name);
 	char *word = resize(NULL, len + strlen(value) + 2);
 
 	sprintf(word, "%s=%s", name, value);
-	for (i = 0; i < w->n; i++)
-		if (begins(w->v[i], name) && w->v[i][len] == '=') {
-			free((char *)(size_t)w->v[i]);
-			w->v[i] = word;
-			return;
-		}
-	words_add(w, word);
+	while (i < w->n && (!begins(w->v[i], name) || w->v[i][len] != '='))
+		i++;
+	if (i == w->n)
+		words_add(w, "");
+	free((char *)(size_t)w->v[i]);
+	w->v[i] = word;
 }
 
 /* quote: s as one word of a shell's command line. */
@@ -860,7 +859,7 @@ dir_type(DIR *dir, const struct dirent *d)
 	    S_ISLNK(st.st_mode) ? DT_LNK : DT_FIFO;
 }
 
-enum rights { AS_IT_IS, READABLE, WRITABLE };
+enum rights { AS_IT_IS, READABLE = S_IRUSR | S_IXUSR, WRITABLE = S_IRWXU };
 
 /* dir_open: never through a link; if need be its owner gets all rights. */
 static DIR *
@@ -873,9 +872,7 @@ dir_open(int at, const char *name, enum rights rights)
 	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    !S_ISDIR(st.st_mode))
 		return NULL;
-	if (rights != AS_IT_IS && ((st.st_mode & S_IRUSR) == 0 ||
-	    (st.st_mode & S_IXUSR) == 0 ||
-	    (rights == WRITABLE && (st.st_mode & S_IWUSR) == 0)))
+	if ((st.st_mode & rights) != rights)
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRWXU, 0);
 	fd = file_open(at, name, O_DIRECTORY | O_NOFOLLOW);
 	if (fd >= 0 && (dir = fdopendir(fd)) == NULL)
@@ -1133,40 +1130,37 @@ private_sweep(void)
 static void
 csv_line(FILE *to, const char *const *fields)
 {
-	const char *s;
-	int first = 1;
+	const char *s, *mark;
 
-	for (; *fields != NULL; fields++, first = 0) {
-		if (!first)
-			putc(',', to);
-		if (strpbrk(*fields, ",\"\r\n") == NULL) {
-			fputs(*fields, to);
-			continue;
-		}
-		for (putc('"', to), s = *fields; *s != '\0'; s++) {
+	for (; *fields != NULL; fields++) {
+		mark = strpbrk(*fields, ",\"\r\n") == NULL ? "" : "\"";
+		fputs(mark, to);
+		for (s = *fields; *s != '\0'; s++) {
 			if (*s == '"')
 				putc('"', to);
 			putc(*s, to);
 		}
-		putc('"', to);
+		fputs(mark, to);
+		putc(fields[1] == NULL ? '\n' : ',', to);
 	}
-	putc('\n', to);
 }
 
 /*
- * csv_read: the next record, its fields in fields[0..max-1] inside *record;
- * returns how many there are, 0 at the end, -1 for a torn last record.
+ * csv_read: the next record, its fields in fields[0..max-1] until the one after
+ * it; returns how many there are, 0 at the end, -1 for a torn last record.
  */
 static int
-csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
+csv_read(FILE *in, char *fields[], int max)
 {
+	static char *record;
+	static size_t size;
 	size_t n = 0;
 	int c, quoted = 0, count = 0;
 	char *s, *to;
 
-	for (;; (*record)[n++] = (char)c) {
-		if (n + 1 >= *size)
-			*record = resize(*record, *size = 2 * *size + 256);
+	for (;; record[n++] = (char)c) {
+		if (n + 1 >= size)
+			record = resize(record, size = 2 * size + 256);
 		if ((c = getc(in)) == EOF && ferror(in))
 			die(1, "cannot read a CSV file:");
 		if (c == EOF)
@@ -1176,8 +1170,8 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 		if (c == '\n' && !quoted)
 			break;
 	}
-	(*record)[n] = '\0';
-	for (s = *record; count < max; s++) {
+	record[n] = '\0';
+	for (s = record; count < max; s++) {
 		fields[count++] = to = s;
 		for (; *s != '\0' && (quoted || *s != ','); s++)
 			if (*s == '"' && !(quoted && s[1] == '"'))
@@ -1194,37 +1188,40 @@ csv_read(FILE *in, char **record, size_t *size, char *fields[], int max)
 
 static int output_fd = -1;		/* the output directory, kept open */
 
-/* What all runs append to, once more in files without a name, where the agents
- * of many runs at once do not find it; -1: there are no such runs. */
-static struct journal {
-	const char *kind;
-	int fd;
-} journals[] = { { "iterations", -1 }, { "diffstats", -1 }, { NULL, -1 } };
-
 static const char *
 experiment_file(const char *kind)
 {
 	return text("%s--%s.csv", opt.prefix, kind);
 }
 
-/* journal_of: the file that has one; NULL: it has none. */
-static const struct journal *
-journal_of(const char *name)
-{
-	const struct journal *j = journals;
+enum { LEDGER, DIFFSTATS, TABLES };
 
-	while (j->kind != NULL && strcmp(name, experiment_file(j->kind)) != 0)
-		j++;
-	return j->fd >= 0 ? j : NULL;
-}
+/* What all runs append to, once more in files without a name, where the agents
+ * of many runs at once do not find it. */
+static struct table {
+	const char *kind, *header;
+	int journal;			/* -1: there are no such runs */
+} tables[TABLES] = {
+	{ "iterations", "experiment_id,run_id,iteration_id,attempt,outcome,"
+	    "exit_status,started_at,duration_seconds,charged_seconds,"
+	    "base_commit,commit,files_changed,total_added,total_removed,"
+	    "num_turns,cost_usd,input_tokens,output_tokens,cache_read_tokens,"
+	    "cache_creation_tokens,session_id,model,claude_version,survivors,"
+	    "protected_touched", -1 },
+	{ "diffstats", "experiment_id,run_id,iteration_id,src_added,"
+	    "src_removed,md_added,md_removed,total_added,total_removed", -1 }
+};
+enum { RUN_ID = 1, ITERATION_ID = 2, ATTEMPT = 3, OUTCOME = 4, SECONDS = 7,
+    CHARGED = 8, COMMIT = 10, COST = 15, MODEL = 21, CLAUDE_VERSION = 22,
+    COLUMNS = 25 };			/* of the ledger */
 
-/* file_append: a row, after the header where the file is new, on disk. */
+/* table_append: a row, after the header where the file is new, on disk. */
 static void
-file_append(const char *name, const char *header, const char *const *fields)
+table_append(const struct table *t, const char *const *fields)
 {
+	const char *name = experiment_file(t->kind);
 	char *data = NULL;
-	size_t size, skip, head = strlen(header) + 1;
-	const struct journal *j = journal_of(name);
+	size_t size, skip, head = strlen(t->header) + 1;
 	off_t before;
 	struct stat st;
 	FILE *row = memory_begin(&data, &size);
@@ -1237,13 +1234,13 @@ file_append(const char *name, const char *header, const char *const *fields)
 		die(1, "cannot open %s:", name);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
 		die(1, "%s is not a file of its own any more", name);
-	fprintf(row, "%s\n", header);
+	fprintf(row, "%s\n", t->header);
 	if (fields != NULL)
 		csv_line(row, fields);
 	memory_end(row);
-	if (j != NULL) {
-		skip = fd_size(j->fd) == 0 ? 0 : head;
-		if (fd_write(j->fd, data + skip, size - skip) != 0)
+	if (t->journal >= 0) {
+		skip = fd_size(t->journal) == 0 ? 0 : head;
+		if (fd_write(t->journal, data + skip, size - skip) != 0)
 			die(1, "cannot write a temporary file:");
 	}
 	skip = (before = fd_size(fd)) == 0 ? 0 : head;
@@ -1261,45 +1258,51 @@ file_append(const char *name, const char *header, const char *const *fields)
 	free(data);
 }
 
-/* file_begin, file_end: a whole file, written beside its place, renamed. */
+/*
+ * file_begin, file_end: a whole file, written beside its place, renamed.  What
+ * is one of the results has a relative name, all else an absolute one.
+ */
 static FILE *
-file_begin(int at, const char *name)
+file_begin(const char *name)
 {
 	const char *beside = text("%s.tmp", name);
 	FILE *f;
 	int fd;
 
-	files_remove(at, beside);
-	fd = openat(at, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	files_remove(output_fd, beside);
+	fd = openat(output_fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0666);
 	if (fd < 0 || (f = fdopen(fd, "w")) == NULL)
 		die(1, "cannot write %s:", name);
 	return f;
 }
 
 static void
-file_end(FILE *f, int at, const char *name)
+file_end(FILE *f, const char *name)
 {
-	int bad = fflush(f) != 0 || (at == output_fd && fsync(fileno(f)) != 0);
+	const char *beside = text("%s.tmp", name);
+	int bad = fflush(f) != 0 || (*name != '/' && fsync(fileno(f)) != 0);
 	int error;
 
 	if (fclose(f) != 0 || bad ||
-	    renameat(at, text("%s.tmp", name), at, name) != 0 ||
-	    (at == output_fd && fsync(at) != 0)) {
+	    renameat(output_fd, beside, output_fd, name) != 0 ||
+	    (*name != '/' && fsync(output_fd) != 0)) {
 		error = errno;
-		unlinkat(at, text("%s.tmp", name), 0);
+		unlinkat(output_fd, beside, 0);
 		errno = error;
 		die(1, "cannot write %s:", name);
 	}
 }
 
 /*
- * file_mend: a last row that a crash has torn is cut, and it is a file of its
+ * table_mend: a last row that a crash has torn is cut, and it is a file of its
  * own, whatever was linked to it; we die where it is of another kind.
  */
 static void
-file_mend(const char *name, const char *header)
+table_mend(const struct table *t)
 {
-	size_t size, cut, len = strlen(header);
+	const char *name = experiment_file(t->kind);
+	size_t size, cut, len = strlen(t->header);
 	char *data = file_text(output_fd, name, &size);
 	const char *nul = data == NULL ? NULL : memchr(data, '\0', size);
 	struct stat st;
@@ -1310,18 +1313,18 @@ file_mend(const char *name, const char *header)
 	for (cut = nul != NULL ? (size_t)(nul - data) : size;
 	    cut > 0 && data[cut - 1] != '\n'; cut--)
 		;
-	if (cut > 0 && (cut <= len || !begins(data, header) ||
+	if (cut > 0 && (cut <= len || !begins(data, t->header) ||
 	    data[len] != '\n'))
 		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
 		    "that end in LF: move it away, or choose another prefix",
-		    name, header);
+		    name, t->header);
 	if (cut < size)
 		warn("%s: a torn last row was cut", name);
 	if (cut < size || (fstatat(output_fd, name, &st, 0) == 0 &&
 	    st.st_nlink != 1)) {
-		f = file_begin(output_fd, name);
+		f = file_begin(name);
 		fwrite(data, 1, cut, f);
-		file_end(f, output_fd, name);
+		file_end(f, name);
 	}
 	free(data);
 }
@@ -1333,57 +1336,57 @@ lines_read(FILE *in, struct words *w, struct words *sorted)
 	char *line = NULL;
 	size_t size = 0;
 
-	while (in != NULL && getline(&line, &size, in) > 0)
-		words_add(w, words_copy(line));
+	while (in != NULL && getline(&line, &size, in) > 0) {
+		words_add(w, line);
+		words_add(sorted, line);
+	}
 	if (in != NULL)
 		fclose(in);
 	free(line);
-	for (size = 0; size < w->n; size++)
-		words_add(sorted, w->v[size]);
 	words_sort(sorted);
 }
 
-/* journal_back: a file has all the lines that its journal has. */
+/* table_back: the file has all the lines that its journal has. */
 static void
-journal_back(const struct journal *j)
+table_back(const struct table *t)
 {
-	const char *name = experiment_file(j->kind);
+	const char *name = experiment_file(t->kind);
 	struct words ours = { NULL, 0 }, sorted = { NULL, 0 };
 	struct words there = { NULL, 0 }, found = { NULL, 0 };
 	size_t i, missing = 0;
 	FILE *f;
 
-	lines_read(fd_stream(j->fd, 0), &ours, &sorted);
+	lines_read(fd_stream(t->journal, 0), &ours, &sorted);
 	lines_read(file_stream(output_fd, name), &there, &found);
 	for (i = 0; i < ours.n; i++)
 		missing += words_find(&found, ours.v[i]) == NULL;
 	if (missing > 0) {
 		warn("%s was changed: put back", name);
-		f = file_begin(output_fd, name);
+		f = file_begin(name);
 		for (i = 0; i < ours.n; i++)
 			fputs(ours.v[i], f);
 		for (i = 0; i < there.n; i++)	/* another runner's rows */
 			if (words_find(&sorted, there.v[i]) == NULL)
 				fputs(there.v[i], f);
 		files_remove(output_fd, name);
-		file_end(f, output_fd, name);
+		file_end(f, name);
 	}
-	free(sorted.v);
-	free(found.v);
+	words_free(&sorted);
+	words_free(&found);
 	words_free(&ours);
 	words_free(&there);
 }
 
-/* journals_back: the same for all. */
+/* tables_back: the same for both. */
 static void
-journals_back(void)
+tables_back(void)
 {
-	const struct journal *j;
+	const struct table *t;
 
 	lock_write(1);
-	for (j = journals; j->kind != NULL; j++)
-		if (j->fd >= 0)
-			journal_back(j);
+	for (t = tables; t < tables + TABLES; t++)
+		if (t->journal >= 0)
+			table_back(t);
 	lock_write(0);
 }
 
@@ -1439,12 +1442,9 @@ json_escape(FILE *in)
 
 	if (c != EOF && c != '\0' && strchr(from, c) != NULL)
 		return to[strchr(from, c) - from];
-	for (i = 0; c == 'u' && i < 4; i++) {
-		if (!isxdigit(c = getc_unlocked(in)))
-			break;
-		hex[i] = (char)c;
-		c = 'u';
-	}
+	if (c == 'u')
+		for (i = 0; i < 4 && isxdigit(c = getc_unlocked(in)); i++)
+			hex[i] = (char)c;
 	if (hex[3] != '\0')
 		return strtol(hex, NULL, 16);
 	ungetc(c, in);
@@ -1670,7 +1670,7 @@ event_field(struct json *j)
 	    "outputTokens", "cacheReadInputTokens",
 	    "cacheCreationInputTokens" };
 	struct event *e = &transcript.event;
-	size_t i, len = strlen(plugin_dir);
+	size_t i;
 
 	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
 		if (strcmp(j->path, event_fields[i].path) == 0)
@@ -1681,8 +1681,9 @@ event_field(struct json *j)
 				e->tokens[i] = tokens_sum(e->tokens[i],
 				    strtoll(j->text, NULL, 10));
 	} else if (strcmp(j->path, "plugins/path") == 0) {
-		e->plugin_loaded |= len > 0 && begins(j->text, plugin_dir) &&
-		    (j->text[len] == '/' || j->text[len] == '\0');
+		e->plugin_loaded |= plugin_dir[0] != '\0' &&
+		    (strcmp(j->text, plugin_dir) == 0 ||
+		    path_below(j->text, plugin_dir));
 	} else if (strcmp(j->path, "plugins/name") == 0) {
 		e->plugin_loaded |= strcmp(j->text, plugin_name) == 0;
 	} else if (strcmp(j->path, "plugin_errors/plugin") == 0) {
@@ -1853,13 +1854,6 @@ process_usable(const char *path, char *found)
 	return 0;
 }
 
-/* process_no: the exit status for a spawn that failed with errno. */
-static int
-process_no(void)
-{
-	return errno == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;
-}
-
 /* process_find: the same for a name, over the absolute elements of PATH. */
 static int
 process_find(const char *name, char *found)
@@ -1952,7 +1946,7 @@ process_actions(const struct process *p, int in,
 	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
 }
 
-/* process_spawn: the new child, or 0 with errno; EAGAIN is tried for 5 s. */
+/* process_spawn: the new child, or we die; EAGAIN is tried for 5 s. */
 static pid_t
 process_spawn(const struct process *p)
 {
@@ -1979,8 +1973,10 @@ process_spawn(const struct process *p)
 	posix_spawnattr_destroy(&how);
 	posix_spawn_file_actions_destroy(&files);
 	close(in);
-	errno = e;
-	return e == 0 ? pid : 0;
+	if ((errno = e) != 0)
+		die(e == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC,
+		    "cannot execute %s:", p->path);
+	return pid;
 }
 
 /* process_over: has pid ended?  It is looked at, not reaped; orphans are. */
@@ -1991,11 +1987,8 @@ process_over(pid_t pid)
 
 	for (;;) {
 		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
-			if (errno == EINTR)
-				continue;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
 			die(1, "waitid:");
-		}
 		if (info.si_pid == 0 || info.si_pid == pid)
 			return info.si_pid == pid;
 		waitpid(info.si_pid, NULL, 0);
@@ -2234,8 +2227,8 @@ process_wait(const struct process *p, pid_t pid, struct ended *e)
 	e->seconds = monotonic() - w.start;
 }
 
-/* process_run: 0 when it ran, with all about its end; or an errno. */
-static int
+/* process_run: to its end, and all about that. */
+static void
 process_run(const struct process *p, struct ended *e)
 {
 	int status;
@@ -2245,23 +2238,20 @@ process_run(const struct process *p, struct ended *e)
 	if (plan_only || opt.verbose)
 		process_show(p);
 	if (plan_only)
-		return 0;
+		return;
 	if (p->agent && stopping()) {
 		e->why = BY_SIGNAL;
 		e->status = 128 + stop_signal;
-		return 0;
+		return;
 	}
-	if ((pid = process_spawn(p)) == 0)
-		return errno;
+	pid = process_spawn(p);
 	process_wait(p, pid, e);
 	if (p->agent)
 		e->survivors = process_sweep(pid);
 	process_kill(-pid, SIGKILL);	/* before the reaping: see above */
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			die(1, "waitpid:");
+	if (waitpid(pid, &status, 0) < 0)
+		die(1, "waitpid:");
 	e->status = process_status(status);
-	return 0;
 }
 
 /*
@@ -2274,29 +2264,29 @@ job_wait(enum state state)
 {
 	struct timespec nap = { 0, 10 * 1000 * 1000 };
 	const struct job *other;
-	int free = 0;
+	int ours = 0;
 
 	if (plan_only)
 		return 0;
-	while (!free && !stopping() && shared->status == 0) {
+	while (!ours && !stopping() && shared->status == 0) {
 		lock_write(1);
-		for (free = 1, other = shared->jobs; other < shared->jobs +
+		for (ours = 1, other = shared->jobs; other < shared->jobs +
 		    opt.jobs; other++)
 			if (other != job && other->pid != 0)
-				free &= other->state == IDLE ||
+				ours &= other->state == IDLE ||
 				    (state == AGENT ? other->state == AGENT :
 				    other->state == MEASURE_NEXT);
-		job->state = free ? state : state == MEASURE ? MEASURE_NEXT :
+		job->state = ours ? state : state == MEASURE ? MEASURE_NEXT :
 		    IDLE;
 		lock_write(0);
-		if (!free)
+		if (!ours)
 			nanosleep(&nap, NULL);
 		if (nap.tv_nsec < 500 * 1000 * 1000)
 			nap.tv_nsec *= 2;
 	}
-	if (!free)
+	if (!ours)
 		job->state = IDLE;
-	return !free;
+	return !ours;
 }
 
 /* ---- git: each command reads as the line a person would type ------------ */
@@ -2323,8 +2313,8 @@ static int git_out = -1, git_err = -1;	/* what the last git printed */
 static FILE *git_in;			/* the same, as git_next reads it */
 
 /* environment: ours, less what would lead a git or a claude astray. */
-static struct words
-environment(void)
+static void
+environment(struct words *w)
 {
 	static const char *const dropped[] = { "CLAUDECODE=",
 	    "CLAUDE_CODE_SESSION_ID=", "CLAUDE_CODE_ENTRYPOINT=",
@@ -2333,13 +2323,12 @@ environment(void)
 	    "GIT_AUTHOR_EMAIL=", "GIT_COMMITTER_NAME=", "GIT_COMMITTER_EMAIL=",
 	    NULL };
 	extern char **environ;
-	struct words w = { NULL, 0 };
 	char **e;
 
+	words_free(w);
 	for (e = environ; *e != NULL; e++)
 		if (!begins_one(*e, dropped) || begins_one(*e, kept))
-			words_add(&w, words_copy(*e));
-	return w;
+			words_add(w, *e);
 }
 
 /* Who commits: author's name and address, then the committer's. */
@@ -2396,11 +2385,11 @@ environments(void)
 	    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", NULL };
 	int i;
 
-	git_vars = environment();
+	environment(&git_vars);
 	git_config(&git_vars, ours);
 	for (i = 0; fixed[i] != NULL; i += 2)
 		words_set(&git_vars, fixed[i], fixed[i + 1]);
-	agent_vars = environment();
+	environment(&agent_vars);
 	git_config(&agent_vars, theirs);
 	for (i = 0; unless_set[i] != NULL; i++)
 		if (getenv(unless_set[i]) == NULL)
@@ -2454,8 +2443,7 @@ program_run(const char *path, const char *const *argv,
 	    lseek(git_out, 0, SEEK_SET) != 0 ||
 	    lseek(git_err, 0, SEEK_SET) != 0)
 		die(1, "cannot empty a temporary file:");
-	if ((errno = process_run(&p, &e)) != 0)
-		die(process_no(), "cannot execute %s:", path);
+	process_run(&p, &e);
 	if (e.why == BY_LIMIT)
 		warn("%s %s did not end in %s and was ended", argv[0],
 		    argv[1], duration(e.seconds));
@@ -2507,8 +2495,16 @@ git_listed(struct words *w)
 
 	words_free(w);
 	while ((line = git_next('\n')) != NULL)
-		words_add(w, words_copy(line));
+		words_add(w, line);
 	return w->n;
+}
+
+/* git_commit: does it name one?  Then git has said its id. */
+static int
+git_commit(const char *name)
+{
+	return git_try("rev-parse", "-q", "--verify", "--end-of-options",
+	    text("%s^{commit}", name)) == 0;
 }
 
 /* git_with: a git command with more words at its end; its exit status. */
@@ -2523,16 +2519,8 @@ git_with(const char *const *command, const char *const *more, size_t n)
 	for (; n > 0; n--)
 		words_add(&w, *more++);
 	status = git_run(w.v);
-	free(w.v);
+	words_free(&w);
 	return status;
-}
-
-/* git_commit: does it name one?  Then git has said its id. */
-static int
-git_commit(const char *name)
-{
-	return git_try("rev-parse", "-q", "--verify", "--end-of-options",
-	    text("%s^{commit}", name)) == 0;
 }
 
 /* git_protected: the same with the protected paths. */
@@ -2557,7 +2545,6 @@ static int tree_touched;		/* the user's branch was left */
 static int tree_inherited;		/* from a runner that was killed */
 
 static struct kept {			/* a file that nobody may change */
-	int at;				/* output_fd: of the results */
 	const char *name;
 	char *content;			/* as it was; NULL: absent */
 	size_t size;
@@ -2658,7 +2645,7 @@ tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
 	if (!git && (type == DT_REG || type == DT_LNK))
 		return 1;
 	if (how == NOTE)
-		words_add(&tree_noted, words_copy(path));
+		words_add(&tree_noted, path);
 	else if (how == CLEAR)
 		files_remove(at, name);
 	return how != CLEAR;
@@ -2728,7 +2715,7 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 			continue;
 		path[len + 1] = '\0';
 		if (how == NOTE)
-			words_add(&tree_empty, words_copy(path));
+			words_add(&tree_empty, path);
 		else if (how == CLEAR && words_find(&tree_empty, path) == NULL)
 			left -= unlinkat(at, d->d_name, AT_REMOVEDIR) == 0;
 	}
@@ -2750,12 +2737,12 @@ tree_ignored(void)
 	    "--ignored=matching");
 	while ((line = git_next('\0')) != NULL)
 		if (begins(line, "!! "))
-			words_add(&tree_users, words_copy(line + 3));
+			words_add(&tree_users, line + 3);
 		else if (dirt == NULL)
 			dirt = text("%s", line);
 	if (repo.output_inside)
-		words_add(&tree_users, words_copy(text("%s/", repo.output +
-		    strlen(top) + 1)));
+		words_add(&tree_users, text("%s/", repo.output + strlen(top) +
+		    1));
 	words_sort(&tree_users);
 	return dirt;
 }
@@ -2764,10 +2751,13 @@ tree_ignored(void)
 static void
 tree_note(void)
 {
+	size_t i;
+
 	words_free(&tree_empty);
 	tree_walk(AT_FDCWD, top, 0, NOTE);
-	while (tree_noted.n > 0)
-		words_add(&tree_users, tree_noted.v[--tree_noted.n]);
+	for (i = 0; i < tree_noted.n; i++)
+		words_add(&tree_users, tree_noted.v[i]);
+	words_free(&tree_noted);
 	words_sort(&tree_users);
 	words_sort(&tree_empty);
 }
@@ -2799,24 +2789,23 @@ static struct kept stash_log;		/* git stash list is made from it */
 
 /* kept_now: such a file as it is now. */
 static struct kept
-kept_now(int at, const char *name)
+kept_now(const char *name)
 {
 	struct kept k = { 0 };
 	struct stat st;
 
-	k.at = at;
-	k.content = file_text(at, name, &k.size);
+	k.content = file_text(output_fd, name, &k.size);
 	if (k.content == NULL && errno == EACCES)
 		die(1, "cannot read %s:", name);
-	k.mode = fstatat(at, name, &st, 0) == 0 ? st.st_mode & 07777 : 0;
-	k.name = words_copy(name);
+	k.mode = fstatat(output_fd, name, &st, 0) == 0 ? st.st_mode & 07777 : 0;
+	k.name = copy(name);
 	return k;
 }
 
 static void
-kept_add(int at, const char *name)
+kept_add(const char *name)
 {
-	struct kept k = kept_now(at, name);	/* die never sees half a one */
+	struct kept k = kept_now(name);	/* die never sees half a one */
 
 	kept = resize(kept, (kept_n + 1) * sizeof *kept);
 	kept[kept_n++] = k;
@@ -2848,21 +2837,19 @@ static struct words
 kept_list(void)
 {
 	const char *end, *base = strrchr(opt.prefix, '/');
-	const char *folder = base == NULL ? "" : text("%.*s", (int)(base + 1 -
-	    opt.prefix), opt.prefix);
-	DIR *dir = dir_open(output_fd, base == NULL ? "." : folder,
-	    READABLE);
+	int n = base == NULL ? 0 : (int)(base + 1 - opt.prefix);
+	DIR *dir = dir_open(output_fd, n == 0 ? "." : text("%.*s", n,
+	    opt.prefix), READABLE);
 	struct words w = { NULL, 0 };
 	struct dirent *d;
 
-	base = text("%s--", base == NULL ? opt.prefix : base + 1);
+	base = text("%s--", opt.prefix + n);
 	while ((d = dir_next(dir)) != NULL)
 		if (begins(d->d_name, base) &&
 		    (end = strrchr(d->d_name, '.')) != NULL &&
 		    strcmp(end, ".csv") == 0 &&
 		    kept_ours(d->d_name + strlen(base)))
-			words_add(&w, words_copy(text("%s%s", folder,
-			    d->d_name)));
+			words_add(&w, text("%.*s%s", n, opt.prefix, d->d_name));
 	return w;
 }
 
@@ -2882,14 +2869,14 @@ kept_note(void)
 	while (kept_n > 0)
 		kept_free(&kept[--kept_n]);
 	kept_free(&stash_log);
-	stash_log = kept_now(AT_FDCWD, tree_file("logs/refs/stash"));
+	stash_log = kept_now(tree_file("logs/refs/stash"));
 	for (name = settings_of_git; *name != NULL; name++)
-		kept_add(AT_FDCWD, tree_file(*name));
+		kept_add(tree_file(*name));
 	if (lstat(text("%s/.git", top), &st) == 0 && S_ISREG(st.st_mode))
-		kept_add(AT_FDCWD, text("%s/.git", top));
+		kept_add(text("%s/.git", top));
 	there = kept_list();
 	for (i = 0; i < there.n; i++)
-		kept_add(output_fd, there.v[i]);
+		kept_add(there.v[i]);
 	words_free(&there);
 }
 
@@ -2910,20 +2897,19 @@ kept_strange(void)
 			files_remove(output_fd, now.v[i]);
 		}
 	words_free(&now);
-	free(known.v);
+	words_free(&known);
 }
 
 /* kept_put: such a file with this content, whatever is in its place. */
 static void
-kept_put(int at, const char *name, const char *content, size_t size,
-    mode_t mode)
+kept_put(const char *name, const char *content, size_t size, mode_t mode)
 {
-	FILE *f = file_begin(at, name);
+	FILE *f = file_begin(name);
 
 	fwrite(content, 1, size, f);
 	fchmod(fileno(f), mode);
-	files_remove(at, name);
-	file_end(f, at, name);
+	files_remove(output_fd, name);
+	file_end(f, name);
 }
 
 /* kept_same: is it still as it was? */
@@ -2932,12 +2918,12 @@ kept_same(const struct kept *k)
 {
 	size_t size;
 	struct stat st;
-	char *now = file_text(k->at, k->name, &size);
+	char *now = file_text(output_fd, k->name, &size);
 	int same = now == NULL || k->content == NULL ? now == k->content :
 	    size == k->size && memcmp(now, k->content, size) == 0 &&
-	    fstatat(k->at, k->name, &st, 0) == 0 &&
+	    fstatat(output_fd, k->name, &st, 0) == 0 &&
 	    (st.st_mode & 07777) == k->mode &&
-	    (k->at == AT_FDCWD || st.st_nlink == 1);
+	    (*k->name == '/' || st.st_nlink == 1);
 
 	free(now);
 	return same;
@@ -2947,9 +2933,9 @@ static void
 kept_restore(const struct kept *k)
 {
 	if (k->content == NULL)
-		files_remove(k->at, k->name);
+		files_remove(output_fd, k->name);
 	else
-		kept_put(k->at, k->name, k->content, k->size, k->mode);
+		kept_put(k->name, k->content, k->size, k->mode);
 }
 
 /* kept_back: it is as it was. */
@@ -2993,7 +2979,7 @@ output_make(void)
 		return;
 	is = file_text(output_fd, ".gitignore", NULL);
 	if (is == NULL || strcmp(is, "*\n") != 0)
-		kept_put(output_fd, ".gitignore", "*\n", 2, 0644);
+		kept_put(".gitignore", "*\n", 2, 0644);
 	free(is);
 }
 
@@ -3021,9 +3007,6 @@ output_again(void)
 static void
 kept_mend(void)
 {
-	int was = output_fd;
-	struct kept *k;
-
 	lock_write(1);			/* other runs put the same back */
 	if (!output_same()) {
 		warn("%s was removed: made anew, but for logs", repo.output);
@@ -3034,12 +3017,10 @@ kept_mend(void)
 	if (kept_n > 0)
 		kept_strange();
 	while (kept_n > 0) {
-		k = &kept[--kept_n];
-		k->at = k->at == was ? output_fd : k->at;
-		kept_back(k);
-		kept_free(k);
+		kept_back(&kept[--kept_n]);
+		kept_free(&kept[kept_n]);
 	}
-	journals_back();
+	tables_back();
 	lock_write(0);
 }
 
@@ -3077,7 +3058,7 @@ tree_unlock(int at, const char *name, enum unlock how)
 		type = dir_type(dir, d);
 		link = type == DT_LNK ? tree_link(dirfd(dir), d->d_name) : "";
 		if (how == NOTE_LINKS && type == DT_LNK) {
-			words_add(&tree_links, words_copy(link));
+			words_add(&tree_links, link);
 		} else if (how == UNLOCK_AND_LINKS && type == DT_LNK &&
 		    strcmp(d->d_name, "objects") != 0 &&
 		    words_find(&tree_links, link) == NULL) {
@@ -3120,7 +3101,7 @@ tree_mend(void)
 	if (head == NULL || (!begins(head, "ref: refs/") &&
 	    strspn(head, "0123456789abcdef") < 40)) {
 		warn("HEAD of the repository was ruined: made anew");
-		kept_put(AT_FDCWD, tree_file("HEAD"), text("%s\n", commit),
+		kept_put(tree_file("HEAD"), text("%s\n", commit),
 		    strlen(commit) + 1, 0644);
 	}
 	free(head);
@@ -3215,7 +3196,7 @@ index_copy(const char *from, const char *to)
 
 	if (content == NULL || stat(from, &st) != 0)
 		die(1, "cannot read %s:", from);
-	out = file_begin(AT_FDCWD, to);
+	out = file_begin(to);
 	fwrite(content, 1, size, out);
 	free(content);
 	times[0].tv_sec = times[1].tv_sec = st.st_mtime;
@@ -3224,7 +3205,7 @@ index_copy(const char *from, const char *to)
 		die(1, "cannot copy %s:", from);
 	if (stat(to, &st) == 0 && !S_ISREG(st.st_mode))
 		files_remove(AT_FDCWD, to);	/* an agent's directory */
-	file_end(out, AT_FDCWD, to);
+	file_end(out, to);
 }
 
 /* tree_share: who asks git in the tree sees it as it is. */
@@ -3285,10 +3266,10 @@ refs_put(const char *name, const char *id)
 	while (i < refs.n && !begins(refs.v[i], start))
 		i++;
 	if (i == refs.n) {
-		words_add(&refs, words_copy(word));
+		words_add(&refs, word);
 	} else if (strcmp(ref_field(refs.v[i], 1), id) != 0) {
 		free((char *)(size_t)refs.v[i]);
-		refs.v[i] = words_copy(word);
+		refs.v[i] = copy(word);
 	}
 }
 
@@ -3449,33 +3430,26 @@ refs_undo(void)
 static void
 note_write(int at_work)
 {
-	struct words facts = { NULL, 0 }, files = { NULL, 0 };
-	FILE *to = file_begin(AT_FDCWD, tree_file(NOTE_NAME));
+	const char *said[] = { opt.prefix, repo.home[0] != '\0' ? repo.home :
+	    "HEAD", repo.home_commit, tree_ref(), at_work ? "at work" :
+	    "at rest" };
+	const struct words facts = { said, sizeof said / sizeof *said };
+	FILE *to = file_begin(tree_file(NOTE_NAME));
 	const struct kept *k;
-	char *word;
 
-	words_add(&facts, opt.prefix);
-	words_add(&facts, repo.home[0] != '\0' ? repo.home : "HEAD");
-	words_add(&facts, repo.home_commit);
-	words_add(&facts, tree_ref());
-	words_add(&facts, at_work ? "at work" : "at rest");
 	words_write(to, &facts);
 	for (k = kept; k < kept + kept_n; k++)
-		if (k->at == AT_FDCWD) {
-			word = resize(NULL, strlen(k->name) + k->size + 3);
-			sprintf(word, "%s\n%s%s", k->name, k->content == NULL ?
-			    "-" : "+", k->content == NULL ? "" : k->content);
-			words_add(&files, word);
-		}
-	words_write(to, &files);
+		if (*k->name == '/')
+			fprintf(to, "%s\n%s%s%c", k->name, k->content == NULL ?
+			    "-" : "+", k->content == NULL ? "" : k->content,
+			    '\0');
+	putc('\0', to);
 	words_write(to, &tree_users);
 	words_write(to, &tree_empty);
 	words_write(to, &refs);
 	if (fflush(to) != 0 || fsync(fileno(to)) != 0)
 		die(1, "cannot write %s:", tree_file(NOTE_NAME));
-	file_end(to, AT_FDCWD, tree_file(NOTE_NAME));
-	words_free(&files);
-	free(facts.v);
+	file_end(to, tree_file(NOTE_NAME));
 }
 
 /*
@@ -3553,8 +3527,7 @@ tree_head(const char *attempt)
 			ours = now.v[i];
 		}
 	}
-	if (head[0] == '\0' && git_try("rev-parse", "-q", "--verify",
-	    "HEAD^{commit}") == 0)
+	if (head[0] == '\0' && git_commit("HEAD"))
 		COPY(head, fd_line(git_out));
 	COPY(parent, tree_grew(head) ? head : strcmp(head, tip) != 0 &&
 	    tree_grew(tip) ? tip : tree_start);
@@ -3578,12 +3551,12 @@ tree_add_raw(void)
 {
 	static const char raw[] = "* -text -filter -ident"
 	    " -working-tree-encoding\n";
-	struct kept was = kept_now(AT_FDCWD, tree_file("info/attributes"));
+	struct kept was = kept_now(tree_file("info/attributes"));
 	int status;
 
 	files_remove(AT_FDCWD, tree_index());	/* it may be the fault */
 	git("read-tree", tree_start);
-	kept_put(AT_FDCWD, was.name, raw, strlen(raw), 0644);
+	kept_put(was.name, raw, strlen(raw), 0644);
 	status = git_try("add", "-A", "--ignore-errors");
 	kept_restore(&was);
 	kept_free(&was);
@@ -3631,8 +3604,7 @@ tree_add_forced(const char *parent)
 	while ((path = git_next('\0')) != NULL)
 		if (tree_is_users(path) == NULL && lstat(path, &st) == 0 &&
 		    (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)))
-			words_add(&paths, words_copy(text(":(top,literal)%s",
-			    path)));
+			words_add(&paths, text(":(top,literal)%s", path));
 	index_paths(ARGV("add", "-f", "--"), &paths);
 }
 
@@ -3657,9 +3629,9 @@ changes_listed(void)
 		len = strlen(path);
 		if ((users = tree_is_users(path)) != NULL) {
 			if (users != last)
-				words_add(&drop, words_copy(text(
-				    ":(top,literal)%.*s", (int)strlen(users) -
-				    (users[strlen(users) - 1] == '/'), users)));
+				words_add(&drop, text(":(top,literal)%.*s",
+				    (int)strlen(users) -
+				    (users[strlen(users) - 1] == '/'), users));
 			last = users;
 			continue;
 		}
@@ -3773,7 +3745,6 @@ struct attempt {
 	int run, iteration, number;
 	enum outcome outcome;
 	struct ended ended;
-	double limit;			/* seconds it may take */
 	int last;			/* the run's own limit is the nearer */
 	char started_at[32];
 	char ref[NAME_SIZE];		/* where what it left is kept */
@@ -3997,7 +3968,7 @@ claude_call(struct attempt *a)
 	struct statvfs disk;
 	char *prompt = claude_prompt(a);
 	struct process p = { .path = repo.claude, .argv = claude_words(),
-	    .environment = &agent_vars, .input = prompt, .limit = a->limit,
+	    .environment = &agent_vars, .input = prompt, .limit = job->limit,
 	    .idle = opt.idle_timeout, .agent = 1,
 	    .finished = claude_finished, .wrong = claude_wrong };
 
@@ -4006,8 +3977,7 @@ claude_call(struct attempt *a)
 	    text("attempt-%d.err", a->number), LOG);
 	transcript_fd = result_log(a->run, a->iteration, name, O_RDONLY);
 	COPY(a->started_at, utc(time(NULL)));
-	if ((errno = process_run(&p, &a->ended)) != 0)
-		die(process_no(), "cannot execute %s:", repo.claude);
+	process_run(&p, &a->ended);
 	free(prompt);
 	/* As the ledger has it, so that a resumed run has as much time left. */
 	a->ended.seconds = strtod(text("%.3f", a->ended.seconds), NULL);
@@ -4134,8 +4104,7 @@ benchmark_run(const char *command, int log, double *seconds)
 	    .limit = opt.benchmark_timeout, .agent = 1 };
 	struct ended e;
 
-	if ((errno = process_run(&p, &e)) != 0)
-		die(process_no(), "cannot execute %s:", p.path);
+	process_run(&p, &e);
 	scratch_reset();
 	*seconds = e.seconds;
 	COPY(benchmark_why, e.why == BY_LIMIT ? "--benchmark-timeout" :
@@ -4198,15 +4167,15 @@ benchmark_write(int run, int iteration, const char *benchmark,
 	size_t i;
 
 	COPY(file, benchmark_file(run, iteration, benchmark));
-	to = file_begin(output_fd, file);
+	to = file_begin(file);
 	fputs("experiment_id,run_id,iteration_id,outer_iteration_id,"
 	    "runtime_us\n", to);
 	for (i = 0; i < s->n; i++)
 		csv_line(to, (const char *const[]){ opt.prefix,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
-	file_end(to, output_fd, file);
-	kept_add(output_fd, file);	/* the next one may not change it */
+	file_end(to, file);
+	kept_add(file);	/* the next one may not change it */
 }
 
 /* benchmark_there: has it been measured at this point? */
@@ -4283,17 +4252,22 @@ benchmark_protect(void)
 		tree_clear();
 }
 
-/* benchmark_point: measure commit, which is checked out; 1: interrupted. */
+/* benchmark_point: measure what is missing there; 1: interrupted. */
 static int
-benchmark_point(int run, int iteration, const char *commit)
+benchmark_point(int run, int iteration)
 {
 	int log, stopped = 0, built = 0;
 	const char *failed = "";
+	char commit[NAME_SIZE];		/* in a plan, its branch */
 	double seconds;
 	size_t i;
 
-	if (opt.benchmarks.n == 0)
+	if (benchmarks_there(run, iteration))
 		return 0;
+	COPY(tree_branch, iteration > 0 ? branch_name(run, iteration) : "");
+	COPY(commit, iteration == 0 ? repo.base : plan_only ? tree_branch :
+	    git_said("rev-parse", "--verify", tree_ref()));
+	tree_restore(tree_branch, commit);
 	if (job_wait(MEASURE) != 0)
 		return 1;
 	benchmark_protect();
@@ -4321,20 +4295,6 @@ benchmark_point(int run, int iteration, const char *commit)
 }
 
 /* ---- the ledger: one row per attempt, and what it adds up to ------------ */
-
-static const char ledger_header[] =
-    "experiment_id,run_id,iteration_id,attempt,outcome,exit_status,started_at,"
-    "duration_seconds,charged_seconds,base_commit,commit,files_changed,"
-    "total_added,total_removed,num_turns,cost_usd,input_tokens,output_tokens,"
-    "cache_read_tokens,cache_creation_tokens,session_id,model,claude_version,"
-    "survivors,protected_touched";
-enum { RUN_ID = 1, ITERATION_ID = 2, ATTEMPT = 3, OUTCOME = 4, SECONDS = 7,
-    CHARGED = 8, COMMIT = 10, COST = 15, MODEL = 21, CLAUDE_VERSION = 22,
-    COLUMNS = 25 };
-
-static const char diffstats_header[] =
-    "experiment_id,run_id,iteration_id,src_added,src_removed,md_added,"
-    "md_removed,total_added,total_removed";
 
 /* whole: a number as a field; a negative one is not known. */
 static const char *
@@ -4379,10 +4339,9 @@ ledger_row(const struct attempt *a, double charged)
 
 	for (i = 0; i < TOKENS; i++)
 		tokens[i] = r->models ? whole(r->tokens[i]) : r->usage[i];
-	file_append(experiment_file("iterations"), ledger_header,
-	    (const char *const[]){ opt.prefix, whole(a->run),
-	    whole(a->iteration), whole(a->number), outcome_names[a->outcome],
-	    whole(a->ended.status), a->started_at,
+	table_append(&tables[LEDGER], (const char *const[]){ opt.prefix,
+	    whole(a->run), whole(a->iteration), whole(a->number),
+	    outcome_names[a->outcome], whole(a->ended.status), a->started_at,
 	    text("%.3f", a->ended.seconds), text("%.3f", charged), tree_start,
 	    a->commit, whole(a->changes.files), whole(a->changes.added),
 	    whole(a->changes.removed), r->turns, r->cost, tokens[INPUT],
@@ -4403,9 +4362,8 @@ diffstats_row(const struct attempt *a)
 	static const struct changes none;
 	const struct changes *c = a->outcome == FAILURE ? &none : &a->changes;
 
-	file_append(experiment_file("diffstats"), diffstats_header,
-	    (const char *const[]){ opt.prefix, whole(a->run),
-	    whole(a->iteration), whole(c->added - c->md_added),
+	table_append(&tables[DIFFSTATS], (const char *const[]){ opt.prefix,
+	    whole(a->run), whole(a->iteration), whole(c->added - c->md_added),
 	    whole(c->removed - c->md_removed), whole(c->md_added),
 	    whole(c->md_removed), whole(c->added), whole(c->removed), NULL });
 }
@@ -4419,8 +4377,8 @@ setting(struct words *w, const char *name, const char *value)
 	COPY(key, name);
 	for (s = key; (s = strchr(s, '-')) != NULL;)
 		*s = '_';
-	words_add(w, words_copy(key));
-	words_add(w, words_copy(value));
+	words_add(w, key);
+	words_add(w, value);
 }
 
 /* settings_options: the options that define the experiment. */
@@ -4539,14 +4497,12 @@ settings_read(struct words *w)
 {
 	const char *name = experiment_file("experiment");
 	FILE *in = file_stream(output_fd, name);
-	char *record = NULL, *field[2];
-	size_t size = 0;
+	char *field[2];
 
-	while (in != NULL && csv_read(in, &record, &size, field, 2) == 2)
+	while (in != NULL && csv_read(in, field, 2) == 2)
 		setting(w, field[0], field[1]);
 	if (in != NULL)
 		fclose(in);
-	free(record);
 	if (w->n == 0 || strcmp(w->v[0], "key") != 0)
 		die(EXIT_USAGE, "%s exists, but describes no experiment: move "
 		    "it away, or choose another prefix", name);
@@ -4633,15 +4589,14 @@ static double
 samples_median(int run, int iteration, const char *benchmark)
 {
 	struct samples s = { NULL, 0 };
-	char *record = NULL, *field[5];
 	double median = -1;
-	size_t size = 0;
+	char *field[5];
 	FILE *in = file_stream(output_fd, benchmark_file(run, iteration,
 	    benchmark));
 
 	if (in == NULL)
 		return -1;
-	while (csv_read(in, &record, &size, field, 5) == 5)
+	while (csv_read(in, field, 5) == 5)
 		if (isdigit((unsigned char)field[4][0]))
 			samples_add(&s, strtod(field[4], NULL));
 	fclose(in);
@@ -4649,7 +4604,6 @@ samples_median(int run, int iteration, const char *benchmark)
 		qsort(s.us, s.n, sizeof *s.us, samples_order);
 		median = (s.us[s.n / 2] + s.us[(s.n - 1) / 2]) / 2;
 	}
-	free(record);
 	free(s.us);
 	return median;
 }
@@ -4660,7 +4614,7 @@ struct run {				/* as far as the ledger knows it */
 	int attempts;			/* so many of it have been made */
 	int timeouts;			/* of the iteration at work */
 	double charged;			/* agent time used up, seconds */
-	char commit[ID_SIZE];		/* the last good one */
+	char commit[NAME_SIZE];		/* last good; in a plan, its branch */
 	int at;				/* of all rows, for the table: */
 	enum outcome last;
 	int outcomes[OUTCOMES];
@@ -4726,10 +4680,9 @@ ledger_line(char *const *field, int fields)
 static void
 ledger_read(void)
 {
-	char *record = NULL, *field[COLUMNS + 1];
+	char *field[COLUMNS + 1];
 	const char *name = experiment_file("iterations");
 	FILE *in = file_stream(output_fd, name);
-	size_t room = 0;
 	long line = 1;
 	int n;
 
@@ -4739,15 +4692,14 @@ ledger_read(void)
 		run_begin(&runs[n], n);
 	if (in == NULL)
 		return;
-	csv_read(in, &record, &room, field, COLUMNS);	/* the header */
-	while ((n = csv_read(in, &record, &room, field, COLUMNS + 1)) != 0)
+	csv_read(in, field, COLUMNS);	/* the header */
+	while ((n = csv_read(in, field, COLUMNS + 1)) != 0)
 		if (line++, ledger_line(field, n) != 0)
 			die(EXIT_USAGE, "%s: line %ld: expected a row of %s, "
 			    "runs 1 to %ld, with %d fields: move the file away,"
 			    " or choose another prefix", name, line,
 			    opt.prefix, opt.runs, COLUMNS);
 	fclose(in);
-	free(record);
 }
 
 /* run_over: has it no more iterations? */
@@ -4862,7 +4814,7 @@ clone_file(const char *name)
 	    &size);
 
 	if (content != NULL)
-		kept_put(AT_FDCWD, tree_file(name), content, size, 0644);
+		kept_put(tree_file(name), content, size, 0644);
 	free(content);
 }
 
@@ -4873,8 +4825,6 @@ clone_enter(int run)
 	struct stat st;
 
 	git_outputs();
-	words_free(&git_vars);
-	words_free(&agent_vars);
 	environments();
 	identity_use();
 	COPY(private_dir, text("%s/run-%d", private_dir, run));
@@ -5000,15 +4950,15 @@ limit_wait(void)
 	}
 	alarm(0);
 	refs_read(&refs);		/* the user's, meanwhile, are his */
-	return stopping() ? stop(128 + stop_signal, "") : ATTEMPT_AGAIN;
+	return ATTEMPT_AGAIN;		/* job_wait sees a signal */
 }
 
-/* attempt_name: where what it left is kept. */
-static void
-attempt_name(struct attempt *a)
+/* attempt_ref: where what it left is kept. */
+static const char *
+attempt_ref(int run, int m, int number)
 {
-	COPY(a->ref, text(REFS "%s/run-%d/iteration-%d/attempt-%d", opt.prefix,
-	    a->run, a->iteration, a->number));
+	return text(REFS "%s/run-%d/iteration-%d/attempt-%d", opt.prefix, run,
+	    m, number);
 }
 
 /* attempt_commit: what it left, as a commit if there is anything. */
@@ -5031,6 +4981,8 @@ attempt_commit(struct attempt *a)
 static enum next
 attempt_next(struct run *r, const struct attempt *a)
 {
+	if (a->outcome > OUT_OF_TIME)
+		tree_put_back(a->ref, a->commit);
 	switch (a->outcome) {
 	case SUCCESS:
 	case CAPPED:
@@ -5039,25 +4991,20 @@ attempt_next(struct run *r, const struct attempt *a)
 		COPY(r->commit, a->commit);
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
-		tree_put_back(a->ref, a->commit);
 		return opt.wait ? WAIT :
 		    stop(EXIT_LATER, text("rate limit%s", limit_reset()));
 	case TIMEOUT:
-		tree_put_back(a->ref, a->commit);
 		return ++r->timeouts <= opt.retries ? ATTEMPT_AGAIN :
 		    stop(EXIT_TIMEOUT, "the last retry timed out");
 	case DENIED:
-		tree_put_back(a->ref, a->commit);
 		return stop(EXIT_DENIED, "claude is denied");
 	case FAILURE:
-		tree_put_back(a->ref, a->commit);
 		if (a->fault[0] != '\0')
 			return stop(1, a->fault);
 		return ++shared->failures < FAILURES ? NEXT_ITERATION :
 		    stop(EXIT_FAILURES, text("%d failures in a row",
 		    shared->failures));
 	default:
-		tree_put_back(a->ref, a->commit);
 		return stop(128 + stop_signal, "");
 	}
 }
@@ -5139,18 +5086,15 @@ static enum next
 attempt(struct run *r, int iteration, int number)
 {
 	double left = opt.timeout - r->charged;
-	struct attempt a = { 0 };
+	struct attempt a = { .run = r->id, .iteration = iteration,
+	    .number = number, .last = left <= opt.iteration_timeout,
+	    .protected_touched = -1 };
 	enum next next;
 	int finished;
 
 	memset(&transcript, 0, sizeof transcript);
-	a.run = r->id;
-	a.iteration = iteration;
-	a.number = number;
-	attempt_name(&a);
-	a.outcome = INTERRUPTED;
-	a.last = left <= opt.iteration_timeout;
-	a.limit = job->limit = a.last ? left : opt.iteration_timeout;
+	COPY(a.ref, attempt_ref(a.run, iteration, number));
+	job->limit = a.last ? left : opt.iteration_timeout;
 	if (plan_only)
 		return attempt_plan(r, &a);
 	unfinished = &a;
@@ -5177,18 +5121,14 @@ attempt(struct run *r, int iteration, int number)
 static int
 attempt_number(const struct run *r, int m, int new)
 {
-	struct attempt a = { 0 };
+	int k = r->attempts;
 
-	a.run = r->id;
-	a.iteration = m;
-	a.number = r->attempts;
-	do {
-		a.number++;
-		attempt_name(&a);
-	} while ((new && faccessat(output_fd, result_name(a.run, m,
-	    text("attempt-%d.jsonl", a.number)), F_OK, 0) == 0) ||
-	    git_try("rev-parse", "-q", "--verify", a.ref) == 0);
-	return a.number;
+	do
+		k++;
+	while ((new && faccessat(output_fd, result_name(r->id, m,
+	    text("attempt-%d.jsonl", k)), F_OK, 0) == 0) || git_try(
+	    "rev-parse", "-q", "--verify", attempt_ref(r->id, m, k)) == 0);
+	return k;
 }
 
 /* branch_parse: is ref the branch of an iteration? */
@@ -5230,46 +5170,28 @@ iteration(struct run *r, int m)
 	return next;
 }
 
-/* run_point: measure what is missing after iteration m; 1: interrupted. */
+/* run: what is missing, from the baseline or the last good commit; 1: stop. */
 static int
-run_point(const struct run *r, int m)
-{
-	char commit[ID_SIZE];
-
-	if (benchmarks_there(r->id, m))
-		return 0;
-	COPY(commit, repo.base);
-	tree_branch[0] = '\0';
-	if (m > 0) {
-		COPY(tree_branch, branch_name(r->id, m));
-		COPY(commit, plan_only ? tree_branch :
-		    git_said("rev-parse", "--verify", tree_ref()));
-	}
-	tree_restore(tree_branch, commit);
-	return benchmark_point(r->id, m, commit);
-}
-
-/* run: what is missing of it, from the baseline or the last good commit. */
-static enum next
 run(struct run *r)
 {
-	int m, stopped;
+	int m, stopped = benchmark_point(r->id, 0);
 
-	stopped = run_point(r, 0);
 	for (m = 1; !stopped && m <= r->next; m++) {
 		if (m == r->next) {
 			if (run_over(r))
 				break;
 			if (iteration(r, m) == STOP)
-				return STOP;
+				return 1;
 		}
 		if (opt.every_iteration || (m == r->next - 1 && run_over(r)))
-			stopped = run_point(r, m);
+			stopped = benchmark_point(r->id, m);
 	}
 	if (!stopped && m <= opt.iterations && r->charged < opt.timeout)
 		say("run %d/%ld: not enough time for iteration %d", r->id,
 		    opt.runs, m);
-	return stopped ? stop(128 + stop_signal, "") : END_OF_RUN;
+	if (stopped)
+		stop(128 + stop_signal, "");
+	return stopped;
 }
 
 /* experiment_leave: at every exit the user's house is as it was. */
@@ -5292,8 +5214,7 @@ experiment_leave(void)
 	tree_home();
 	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
 		ledger_row(a, 0);
-	if (private_dir[0] != '\0')
-		files_remove(AT_FDCWD, private_dir);
+	files_remove(AT_FDCWD, private_dir);
 	private_dir[0] = '\0';
 	leaving = 0;
 }
@@ -5412,14 +5333,12 @@ resume_diffstats(void)
 {
 	FILE *in = file_stream(output_fd, experiment_file("diffstats"));
 	struct words there = { NULL, 0 };
-	char *record = NULL, *field[9];
 	struct attempt a = { 0 };
-	size_t room = 0;
+	char *field[9];
 	int id, m;
 
-	while (in != NULL && csv_read(in, &record, &room, field, 9) == 9)
-		words_add(&there, words_copy(text("%s,%s", field[1],
-		    field[2])));
+	while (in != NULL && csv_read(in, field, 9) == 9)
+		words_add(&there, text("%s,%s", field[1], field[2]));
 	words_sort(&there);
 	for (id = (int)opt.first; id <= opt.last; id++)
 		for (m = 1; m < runs[id].next; m++)
@@ -5435,7 +5354,6 @@ resume_diffstats(void)
 	if (in != NULL)
 		fclose(in);
 	words_free(&there);
-	free(record);
 }
 
 /* resume_home: has the user gone home himself?  He is on a branch of his. */
@@ -5484,7 +5402,7 @@ resume_start(struct attempt *a, const char *branch, char *tip)
 	}
 	a->number = attempt_number(&runs[a->run], a->iteration, 0);
 	a->outcome = INTERRUPTED;
-	attempt_name(a);
+	COPY(a->ref, attempt_ref(a->run, a->iteration, a->number));
 }
 
 /* resume_keep: what the last life left in the tree is kept. */
@@ -5554,8 +5472,8 @@ resume_results(void)
 {
 	int id, missing = 0;
 
-	file_mend(experiment_file("iterations"), ledger_header);
-	file_mend(experiment_file("diffstats"), diffstats_header);
+	table_mend(&tables[LEDGER]);
+	table_mend(&tables[DIFFSTATS]);
 	ledger_read();
 	resume_branches();
 	resume_diffstats();
@@ -5587,12 +5505,12 @@ experiment_begin(void)
 			    fd_line(git_err));
 		settings_now(&settings_all, fd_line(git_out));
 	}
-	to = file_begin(output_fd, experiment_file("experiment"));
+	to = file_begin(experiment_file("experiment"));
 	for (i = 0; i < settings_all.n; i += 2)
 		csv_line(to, (const char *const[]){ settings_all.v[i],
 		    settings_all.v[i + 1], NULL });
-	file_end(to, output_fd, experiment_file("experiment"));
-	file_append(experiment_file("iterations"), ledger_header, NULL);
+	file_end(to, experiment_file("experiment"));
+	table_append(&tables[LEDGER], NULL);
 	if (resumed)
 		return;
 	ledger_read();
@@ -5605,7 +5523,7 @@ static void
 jobs_share(void)
 {
 	int fd = fd_scratch();
-	struct journal *j;
+	struct table *t;
 	void *memory;
 	size_t size;
 	char *rows;
@@ -5617,11 +5535,11 @@ jobs_share(void)
 	close(fd);
 	shared = memory;
 	job = shared->jobs;
-	for (j = journals; j->kind != NULL; j++) {
-		j->fd = fd_scratch();	/* whose offset our children share */
-		rows = file_text(output_fd, experiment_file(j->kind), &size);
-		if (fcntl(j->fd, F_SETFL, O_APPEND) != 0 ||
-		    fd_write(j->fd, rows, size) != 0)
+	for (t = tables; t < tables + TABLES; t++) {
+		t->journal = fd_scratch();	/* our children share it */
+		rows = file_text(output_fd, experiment_file(t->kind), &size);
+		if (fcntl(t->journal, F_SETFL, O_APPEND) != 0 ||
+		    fd_write(t->journal, rows, size) != 0)
 			die(1, "cannot write a temporary file:");
 		free(rows);
 	}
@@ -5630,24 +5548,6 @@ jobs_share(void)
 struct point {				/* what is to be measured */
 	int run, iteration;
 };
-
-/* points_wanted: all that --benchmark-only has to measure; how many. */
-static size_t
-points_wanted(struct point **points)
-{
-	size_t n = 0;
-	int id, m;
-
-	for (id = (int)opt.first; id <= opt.last; id++)
-		for (m = 0; m < runs[id].next; m++)
-			if (run_wants(&runs[id], m)) {
-				*points = resize(*points, (n + 1) *
-				    sizeof **points);
-				(*points)[n].run = id;
-				(*points)[n++].iteration = m;
-			}
-	return n;
-}
 
 /*
  * points_shuffle: by Fisher and Yates, with the generator of POSIX's example
@@ -5669,14 +5569,22 @@ points_shuffle(struct point *points, size_t n)
 	}
 }
 
-/* points_measure: all, in an order by chance; 1: interrupted. */
+/* points_measure: all that is wanted, in an order by chance; 1: interrupted. */
 static int
 points_measure(void)
 {
 	struct point *points = NULL;
-	size_t n = points_wanted(&points), i;
-	int stopped = 0;
+	size_t n = 0, i;
+	int id, m, stopped = 0;
 
+	for (id = (int)opt.first; id <= opt.last; id++)
+		for (m = 0; m < runs[id].next; m++)
+			if (run_wants(&runs[id], m)) {
+				points = resize(points, (n + 1) *
+				    sizeof *points);
+				points[n].run = id;
+				points[n++].iteration = m;
+			}
 	if (opt.seed == 0)
 		opt.seed = 1 + (long)(time(NULL) % 1000000);
 	if (!plan_only) {
@@ -5684,7 +5592,7 @@ points_measure(void)
 		say("%zu to measure, in the order of --seed %ld", n, opt.seed);
 	}
 	for (i = 0; i < n && !stopped; i++)
-		stopped = run_point(&runs[points[i].run], points[i].iteration);
+		stopped = benchmark_point(points[i].run, points[i].iteration);
 	free(points);
 	return stopped;
 }
@@ -5700,7 +5608,7 @@ job_run(int id)
 	show.parents = show.drawn = show.on;
 	show.on = 0;
 	clone_make(id);
-	stopped = id == 0 ? points_measure() : run(&runs[id]) == STOP;
+	stopped = id == 0 ? points_measure() : run(&runs[id]);
 	exit(stopped ? stopping() ? 128 + stop_signal : shared->status : 0);
 }
 
@@ -5744,7 +5652,6 @@ job_ended(pid_t pid, int status)
 		process_sweep(0);
 	}
 	j->pid = 0;
-	j->state = IDLE;
 	if (status != 0 && shared->status == 0)
 		shared->status = status > 128 && stop_signal == 0 ? 1 : status;
 	return 1;
@@ -5790,13 +5697,12 @@ experiment(void)
 	if (opt.isolate)
 		jobs();
 	for (id = (int)opt.first; !opt.isolate && id <= opt.last; id++)
-		if (!run_measured(&runs[id]) && run(&runs[id]) == STOP)
+		if (!run_measured(&runs[id]) && run(&runs[id]))
 			break;
 	output_again();
-	journals_back();
+	tables_back();
 	ledger_read();			/* as all have left it */
-	for (id = (int)opt.first; id <= opt.last && !stopping() &&
-	    shared->status == 0; id++)
+	for (id = (int)opt.first; id <= opt.last && !stopping(); id++)
 		if (!run_measured(&runs[id]))
 			stop(1, text("results of run %d were removed", id));
 	return stopping() ? 128 + stop_signal : shared->status;
@@ -5857,29 +5763,27 @@ plan(void)
 
 /* ---- options and main --------------------------------------------------- */
 
-/* usage: the defaults are those of initial, whatever was read since. */
+/* usage: and the defaults, which are those of initial; then exit. */
 static void
 usage(const struct options *initial)
 {
 	const struct setting *s;
-	const void *at;
 
+	opt = *initial;
 	printf("usage: cc-run-experiments [options] directory prefix "
 	    "[baseline-branch]\n           [-- claude-argument ...]\n\n");
-	for (s = settings; s->name != NULL && s->help != NULL; s++) {
-		at = (const char *)initial +
-		    ((const char *)s->at - (const char *)&opt);
+	for (s = settings; s->name != NULL; s++)
 		printf("  %s --%-25s %s%s\n", s->letter < 256 ?
 		    text("-%c,", s->letter) : "   ", text("%s %s", s->name,
 		    s->value == NULL ? "" : s->value), s->help,
 		    s->kind == NUMBER || s->kind == COUNT ?
-		    text(" (%ld)", *(const long *)at) :
+		    text(" (%ld)", *(const long *)s->at) :
 		    s->kind == TIME ?
-		    text(" (%s)", duration(*(const double *)at)) :
+		    text(" (%s)", duration(*(const double *)s->at)) :
 		    s->at == &opt.output ? text(" (%s)", output_default) : "");
-	}
 	printf("\nTIME is a number with an optional s, m, h or d.  Without "
 	    "baseline-branch: %s.\n", baseline_default);
+	exit(printed());
 }
 
 /* option_number: a whole number of at least least. */
@@ -6041,10 +5945,10 @@ options_read(int argc, char **argv)
 	options_parse(words, argv);
 	if (opt.help)
 		usage(&initial);
-	else if (opt.version)
+	if (opt.version) {
 		puts("cc-run-experiments " VERSION);
-	if (opt.help || opt.version)
 		exit(printed());
+	}
 	if (words - optind < 2)
 		die(EXIT_USAGE, "expected directory prefix [baseline-branch]: "
 		    "see cc-run-experiments --help");
@@ -6085,15 +5989,14 @@ check_program(const char *name, char *found)
 static void
 check_prompt(void)
 {
-	char *content;
-	size_t size = 0;
+	size_t size;
 
 	opt.prompt = opt.no_plugin ? prompt_plain : prompt_plugin;
 	if (opt.prompt_file == NULL)
 		return;
-	opt.prompt = content = file_text(AT_FDCWD, opt.prompt_file, &size);
-	if (content == NULL || strlen(content) != size ||
-	    strspn(content, " \t\r\n") == size)
+	opt.prompt = file_text(AT_FDCWD, opt.prompt_file, &size);
+	if (opt.prompt == NULL || strlen(opt.prompt) != size ||
+	    strspn(opt.prompt, " \t\r\n") == size)
 		die(EXIT_USAGE, "--prompt %s: expected a readable file with "
 		    "text in it", opt.prompt_file);
 }
@@ -6289,8 +6192,8 @@ check_prefix_name(void)
 static const char *
 prefix_used(void)
 {
-	static const char *const kinds[] = { "iterations", "diffstats", NULL };
-	const char *const *kind, *path;
+	const struct table *t;
+	const char *path;
 
 	git("for-each-ref", "--count=1", "--format=%(refname)",
 	    text("refs/heads/%s-run-*", opt.prefix),
@@ -6298,8 +6201,8 @@ prefix_used(void)
 	    text(REFS "%s/", opt.prefix));
 	if (fd_size(git_out) > 0)
 		return text("%s", fd_line(git_out));
-	for (kind = kinds; *kind != NULL; kind++) {
-		path = text("%s/%s", repo.output, experiment_file(*kind));
+	for (t = tables; t < tables + TABLES; t++) {
+		path = text("%s/%s", repo.output, experiment_file(t->kind));
 		if (access(path, F_OK) == 0)
 			return path;
 	}
@@ -6363,7 +6266,7 @@ check_commits(void)
 		path[strlen(path) - 1] = '\0';
 		while ((s = strrchr(path, '/')) != NULL) {
 			*s = '\0';
-			words_add(&above, words_copy(path));
+			words_add(&above, path);
 		}
 	}
 	words_sort(&above);
@@ -6559,9 +6462,8 @@ start_isolated(void)
 	if (missing) {
 		check_isolated();
 		experiment_begin();
-	}
-	if (missing)
 		jobs_share();
+	}
 	lock_write(0);
 	return missing;
 }

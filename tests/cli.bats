@@ -942,6 +942,14 @@ steps() {
 	done
 }
 
+@test "--dry-run names branches of a long prefix whole" {
+	local long
+	long=$(printf 'p%.0s' {1..140})
+	ccre -n --no-plugin -o "$OUT" -r 1 -i 3 -b b=true "$PROJECT" "$long" > plan
+	grep -F -e " -B $long-run-1-iteration-3 '$long-run-1-iteration-2^0' --" plan
+	grep -F -e " -B $long-run-1-iteration-3 '$long-run-1-iteration-3^0' --" plan
+}
+
 # worst OPTION...: the hours of the worst case, as --dry-run tells them.
 worst() {
 	experiment -n -r 3 -i 4 -t 2h --iteration-timeout 1h --retries 1 "$@" |

@@ -51,11 +51,10 @@ write_records(int n)
 static int
 read_records(int n)
 {
-	char *record = NULL, *field[MOST];
-	size_t size = 0;
+	char *field[MOST];
 	int i, got;
 
-	while ((got = csv_read(stdin, &record, &size, field, MOST)) > 0) {
+	while ((got = csv_read(stdin, field, MOST)) > 0) {
 		if (got != n) {
 			fprintf(stderr, "a record of %d fields\n", got);
 			return 1;
@@ -63,7 +62,6 @@ read_records(int n)
 		for (i = 0; i < n; i++)
 			fwrite(field[i], 1, strlen(field[i]) + 1, stdout);
 	}
-	free(record);
 	return 0;
 }
 
@@ -71,22 +69,21 @@ read_records(int n)
 static size_t
 count(const char *text, size_t size, int n, size_t *ends)
 {
-	char *copy = resize(NULL, size + 1), *record = NULL, *field[MOST];
-	size_t room = 0, found = 0;
+	char *part = resize(NULL, size + 1), *field[MOST];
+	size_t found = 0;
 	FILE *in;
 
-	memcpy(copy, text, size);
-	copy[size] = '\0';
-	if ((in = fmemopen(copy, size, "r")) == NULL)
+	memcpy(part, text, size);
+	part[size] = '\0';
+	if ((in = fmemopen(part, size, "r")) == NULL)
 		die(1, "fmemopen:");
-	while (csv_read(in, &record, &room, field, MOST) == n) {
+	while (csv_read(in, field, MOST) == n) {
 		if (ends != NULL)
 			ends[found] = (size_t)ftell(in);
 		found++;
 	}
 	fclose(in);
-	free(record);
-	free(copy);
+	free(part);
 	return found;
 }
 

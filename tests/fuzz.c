@@ -80,54 +80,48 @@ fuzz_transcript(void)
 static void
 again(char **field, int n)
 {
-	const char *fields[COLUMNS + 2];
-	char *data = NULL, *record = NULL, *back[COLUMNS + 1];
-	size_t size, room = 0;
+	struct words fields = { NULL, 0 };	/* csv_read has but one record */
+	char *data = NULL, *back[COLUMNS + 1];
+	size_t size;
 	FILE *f = open_memstream(&data, &size);
 	int i;
 
 	for (i = 0; i < n; i++)
-		fields[i] = field[i];
-	fields[n] = NULL;
-	csv_line(f, fields);
+		words_add(&fields, field[i]);
+	csv_line(f, fields.v);
 	fclose(f);
 	f = fmemopen(data, size, "r");
-	must(csv_read(f, &record, &room, back, COLUMNS + 1) == n,
+	must(csv_read(f, back, COLUMNS + 1) == n,
 	    "a record has as many fields when it is read again");
 	for (i = 0; i < n; i++)
-		must(strcmp(field[i], back[i]) == 0,
+		must(strcmp(fields.v[i], back[i]) == 0,
 		    "a field is the same when it is read again");
-	must(csv_read(f, &record, &room, back, COLUMNS + 1) == 0,
+	must(csv_read(f, back, COLUMNS + 1) == 0,
 	    "one record is one record");
 	fclose(f);
 	free(data);
-	free(record);
+	words_free(&fields);
 }
 
 static void
 fuzz_ledger(void)
 {
-	char *record = NULL, *field[COLUMNS + 1];
-	size_t room = 0;
+	char *field[COLUMNS + 1];
 	FILE *in = fd_stream(input_fd, 0);
 	int n, good = 1;
 
-	memset(runs, 0, (size_t)(opt.runs + 1) * sizeof *runs);
-	for (n = 1; n <= opt.runs; n++) {
-		runs[n].id = n;
-		runs[n].next = 1;
-	}
-	csv_read(in, &record, &room, field, COLUMNS);	/* the header */
-	while ((n = csv_read(in, &record, &room, field, COLUMNS + 1)) != 0) {
+	for (n = 0; n <= opt.runs; n++)
+		run_begin(&runs[n], n);
+	csv_read(in, field, COLUMNS);	/* the header */
+	while ((n = csv_read(in, field, COLUMNS + 1)) != 0) {
 		must(n >= -1 && n <= COLUMNS + 1, "a count of fields");
+		good = good && ledger_line(field, n) == 0;
 		if (n > 0 && n <= COLUMNS)
 			again(field, n);
-		good = good && ledger_line(field, n) == 0;
 	}
 	for (n = 1; n <= opt.runs; n++)
 		run_over(&runs[n]);
 	fclose(in);
-	free(record);
 }
 
 int

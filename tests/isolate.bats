@@ -553,6 +553,7 @@ baseline' ]
 	[ "${#lines[@]}" = 1 ]
 	[ "$(rows)" = '1/1 interrupted' ]
 	[ "$(ledger cost_usd)" = 0.0125 ]
+	[ "$(ledger protected_touched)" = '' ]
 	gone
 	REHEARSAL=success run -0 experiment --isolate -r 1 -i 1
 	[ "$(ledger attempt | tail -n 1)" = 2 ]
