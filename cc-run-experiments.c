@@ -172,7 +172,7 @@ struct words {				/* a command line, an environment */
 	size_t n;
 };
 
-static struct options {			/* written by main's options only */
+static struct options {			/* written at the start only */
 	long runs, iterations, retries, samples, jobs, seed;
 	long first, last;		/* --run; 0: all */
 	double timeout, iteration_timeout, idle_timeout, benchmark_timeout;
@@ -3761,7 +3761,7 @@ static int transcript_fd = -1;		/* of the call, to read it again */
 static void
 scratch_reset(void)
 {
-	if (private_dir[0] == '\0' || plan_only)
+	if (plan_only)
 		return;
 	unlink(private_dir);		/* an agent may make a link of it */
 	mkdir(private_dir, 0700);	/* or remove it */
@@ -4615,10 +4615,10 @@ struct run {				/* as far as the ledger knows it */
 	int timeouts;			/* of the iteration at work */
 	double charged;			/* agent time used up, seconds */
 	char commit[NAME_SIZE];		/* last good; in a plan, its branch */
-	int at;				/* of all rows, for the table: */
+	int at;				/* of its last row; 0: there is none */
 	enum outcome last;
-	int outcomes[OUTCOMES];
-	double seconds, cost;
+	int outcomes[OUTCOMES];		/* for the table */
+	double seconds, cost;		/* of all rows */
 };
 static struct run *runs;		/* by id, from 1 on */
 
@@ -4894,7 +4894,6 @@ clone_fetch(int run)
 enum next { NEXT_ITERATION, ATTEMPT_AGAIN, WAIT, END_OF_RUN, STOP };
 
 static int resumed;			/* this is not the first start */
-static char resume_at_work[NAME_SIZE];	/* the ref of who was, at a KILL */
 static struct attempt *unfinished;	/* the attempt that is at work */
 
 static enum next
@@ -4907,21 +4906,21 @@ stop(int status, const char *why)
 	return STOP;
 }
 
-/* limit_resets: when the rate limit ends, as far as claude has told; or 0. */
+/* limit_end: when the rate limit ends, as far as claude has told; or 0. */
 static time_t
-limit_resets(void)
+limit_end(void)
 {
 	long long t = strtoll(transcript.limit.resets_at, NULL, 10);
 
 	return (time_t)(t > 100000000000 ? t / 1000 : t); /* milliseconds */
 }
 
-/* limit_reset: the same for a person. */
+/* limit_when: the same for a person. */
 static const char *
-limit_reset(void)
+limit_when(void)
 {
-	return limit_resets() > 0 ?
-	    text(", which resets at %s", utc(limit_resets())) : "";
+	return limit_end() > 0 ?
+	    text(", which resets at %s", utc(limit_end())) : "";
 }
 
 /* limit_wait: sleep it out; the attempt is made again, or it is too much. */
@@ -4929,16 +4928,16 @@ static enum next
 limit_wait(void)
 {
 	static double waited;
-	double wait = limit_resets() == 0 ? WAIT_S :
-	    difftime(limit_resets(), time(NULL)) + WAIT_MORE_S;
+	double wait = limit_end() == 0 ? WAIT_S :
+	    difftime(limit_end(), time(NULL)) + WAIT_MORE_S;
 	double start = monotonic(), now = start;
 
 	if (wait < WAIT_MORE_S)
 		wait = WAIT_MORE_S;
 	if ((waited += wait) > WAIT_MOST_S)
 		return stop(EXIT_LATER, text("rate limit%s, which is too long "
-		    "to wait", limit_reset()));
-	say("%s: rate limit%s: waiting for %s", job->what, limit_reset(),
+		    "to wait", limit_when()));
+	say("%s: rate limit%s: waiting for %s", job->what, limit_when(),
 	    duration(wait));
 	COPY(job->what, text("%.200s waits", job->what));
 	job->limit = wait;
@@ -4992,7 +4991,7 @@ attempt_next(struct run *r, const struct attempt *a)
 		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
 	case RATE_LIMIT:
 		return opt.wait ? WAIT :
-		    stop(EXIT_LATER, text("rate limit%s", limit_reset()));
+		    stop(EXIT_LATER, text("rate limit%s", limit_when()));
 	case TIMEOUT:
 		return ++r->timeouts <= opt.retries ? ATTEMPT_AGAIN :
 		    stop(EXIT_TIMEOUT, "the last retry timed out");
@@ -5221,7 +5220,9 @@ experiment_leave(void)
 
 /* ---- the same command again: one runner at a time, and what is missing -- */
 
-/* results_lock: the prefix in this output directory is ours. */
+static char resume_at_work[NAME_SIZE];	/* the ref of who was, at a KILL */
+
+/* results_lock: who has it locked has the prefix in this directory. */
 static const char *
 results_lock(void)
 {
@@ -5514,7 +5515,7 @@ experiment_begin(void)
 	if (resumed)
 		return;
 	ledger_read();
-	/* The last: it is known by then. */
+	/* The last: where a ref of the prefix is, experiment.csv is. */
 	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
 }
 
@@ -6010,11 +6011,11 @@ manifest_field(struct json *j)
 
 /* plugin_manifest: is there one?  Then the plugin has its name from it. */
 static int
-plugin_manifest(const char *dir)
+plugin_manifest(void)
 {
 	static struct json j;
 
-	j.in = fopen(text("%s/.claude-plugin/plugin.json", dir), "r");
+	j.in = fopen(text("%s/.claude-plugin/plugin.json", plugin_dir), "r");
 	if (j.in == NULL)
 		return 0;
 	j.pretty = 1;
@@ -6047,7 +6048,7 @@ check_plugin(void)
 	COPY(plugin_name, strrchr(plugin_dir, '/') + 1);
 	for (i = 0; parts[i] != NULL; i++)
 		found |= access(text("%s/%s", plugin_dir, parts[i]), R_OK) == 0;
-	found |= plugin_manifest(plugin_dir);
+	found |= plugin_manifest();
 	while ((d = dir_next(in)) != NULL)
 		found |= access(text("%s/%s/.claude-plugin/plugin.json",
 		    plugin_dir, d->d_name), R_OK) == 0;
@@ -6099,7 +6100,7 @@ check_clean(void)
 		    "--isolate", top, dirt);
 }
 
-/* check_repository: where it is, and that nobody's work is in the way. */
+/* check_repository: where it is; we go there. */
 static void
 check_repository(void)
 {

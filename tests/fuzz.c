@@ -66,7 +66,7 @@ fuzz_transcript(void)
 	}
 	opt.no_plugin = !opt.no_plugin;
 	claude_fault();
-	limit_reset();
+	limit_when();
 
 	memset(&j, 0, sizeof j);		/* as plugin.json is read */
 	j.in = fd_stream(input_fd, 0);
