@@ -1149,7 +1149,7 @@ worst() {
 
 @test "a claude that cannot be executed after all ends with 126 or 127" {
 	local status=0
-	[ -z "${CHECK_EMULATOR-}" ] || skip "qemu-user loses what posix_spawn tells"
+	no_emulator "what posix_spawn tells"
 	printf 'echo no interpreter\n' > bin/plain
 	printf '#!/no/such/interpreter\n' > bin/orphan
 	chmod +x bin/plain bin/orphan

@@ -37,6 +37,11 @@ project() {
 	git -C "$PROJECT" "$@"
 }
 
+# no_emulator WHAT: the test is not for a program that qemu-user runs, which lacks it.
+no_emulator() {
+	[ -z "${CHECK_EMULATOR-}" ] || skip "qemu-user lacks $1"
+}
+
 # ended STATUS PID: a child of this shell ends with that status.
 ended() {
 	local status=0

@@ -338,6 +338,7 @@ left_behind() {
 }
 
 @test "a process with an emptied environment does not survive" {
+	no_emulator "PR_SET_CHILD_SUBREAPER"
 	linux_only
 	witnessed left <<-'X'
 		init; edit
@@ -349,6 +350,7 @@ left_behind() {
 }
 
 @test "of a chain of processes without environment none survives" {
+	no_emulator "PR_SET_CHILD_SUBREAPER"
 	linux_only
 	witnessed left <<-'X'
 		init; edit
@@ -373,6 +375,7 @@ left_behind() {
 }
 
 @test "a leftover whose first thread has ended does not survive" {
+	no_emulator "PR_SET_CHILD_SUBREAPER"
 	linux_only
 	witnessed left <<-'X'
 		init; edit; "$CREATURE" threads
@@ -391,6 +394,7 @@ left_behind() {
 }
 
 @test "a leftover that is a new process every moment does not survive" {
+	no_emulator "PR_SET_CHILD_SUBREAPER"
 	linux_only
 	witnessed left <<-'X'
 		init; edit; "$CREATURE" comet
@@ -514,6 +518,7 @@ left_behind() {
 }
 
 @test "as the first process of a container it sweeps and can be ended" {
+	no_emulator "the end of a first process by a signal"
 	linux_only
 	needs unshare
 	unshare --pid --fork --mount-proc true 2>/dev/null ||
@@ -1141,6 +1146,7 @@ untouched() {
 }
 
 @test "a claude whose interpreter is missing, or that has none, stops at once" {
+	no_emulator "what posix_spawn tells"
 	local status
 	printf '#!/no/such/interpreter\n' > strange
 	printf 'echo I ran\n' > plain
@@ -1210,10 +1216,12 @@ vanishing() {
 }
 
 @test "a claude that is gone in the middle of it stops with 127, the work is kept" {
+	no_emulator "what posix_spawn tells"
 	vanishing rm 127
 }
 
 @test "a claude that cannot be executed any more stops with 126, the work is kept" {
+	no_emulator "what posix_spawn tells"
 	vanishing 'chmod -x' 126
 }
 
