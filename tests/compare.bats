@@ -17,7 +17,8 @@ arm() {
 	shift
 	mkdir -p "$OUT"
 	printf 'key,value\nprompt,"faster,\n""now"""\niterations,1\ntimeout,7200\nbenchmark,b=x\n' > "$OUT/$prefix--experiment.csv"
-	sed -n '/^static const char ledger_header/,/;/p' "$CCRE_ROOT/cc-run-experiments.c" | grep -o '"[^"]*"' | tr -d '"\n' > "$OUT/$prefix--iterations.csv"
+	sed -n '/^	{ "iterations",/,/-1 }/p' "$CCRE_ROOT/cc-run-experiments.c" | sed 's/"iterations"//' |
+	    grep -o '"[^"]*"' | tr -d '"\n' > "$OUT/$prefix--iterations.csv"
 	echo >> "$OUT/$prefix--iterations.csv"
 	for ratio; do
 		run=$((run + 1))
