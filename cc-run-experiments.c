@@ -1307,26 +1307,28 @@ table_mend(const struct table *t)
 	const char *nul = data == NULL ? NULL : memchr(data, '\0', size);
 	struct stat st;
 	FILE *f;
+	int good;
 
 	if (data == NULL)
 		return;
 	for (cut = nul != NULL ? (size_t)(nul - data) : size;
 	    cut > 0 && data[cut - 1] != '\n'; cut--)
 		;
-	if (cut > 0 && (cut <= len || !begins(data, t->header) ||
-	    data[len] != '\n'))
-		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
-		    "that end in LF: move it away, or choose another prefix",
-		    name, t->header);
-	if (cut < size)
+	good = cut == 0 || (cut > len && begins(data, t->header) &&
+	    data[len] == '\n');
+	if (good && cut < size)
 		warn("%s: a torn last row was cut", name);
-	if (cut < size || (fstatat(output_fd, name, &st, 0) == 0 &&
-	    st.st_nlink != 1)) {
+	if (good && (cut < size || (fstatat(output_fd, name, &st, 0) == 0 &&
+	    st.st_nlink != 1))) {
 		f = file_begin(name);
 		fwrite(data, 1, cut, f);
 		file_end(f, name);
 	}
 	free(data);
+	if (!good)
+		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
+		    "that end in LF: move it away, or choose another prefix",
+		    name, t->header);
 }
 
 /* lines_read: of a file, in their order, and sorted. */
