@@ -565,20 +565,40 @@ words_read(const char *from, const char *end, struct words *w)
 	return from + 1;
 }
 
+/* words_at: where the one is that begins with word's first len characters; n
+ * where none does. */
+static size_t
+words_at(const struct words *w, const char *word, size_t len)
+{
+	size_t i = 0;
+
+	while (i < w->n && strncmp(w->v[i], word, len) != 0)
+		i++;
+	return i;
+}
+
+/* words_put: word is the one at i; a new one at n. */
+static void
+words_put(struct words *w, size_t i, const char *word)
+{
+	if (i == w->n) {
+		words_add(w, word);
+	} else {
+		free((char *)(size_t)w->v[i]);
+		w->v[i] = copy(word);
+	}
+}
+
 /* words_set: NAME=value, in place of the one there. */
 static void
 words_set(struct words *w, const char *name, const char *value)
 {
-	size_t i = 0, len = strlen(name);
-	char *word = resize(NULL, len + strlen(value) + 2);
+	size_t len = strlen(name) + 1;
+	char *word = resize(NULL, len + strlen(value) + 1);
 
 	sprintf(word, "%s=%s", name, value);
-	while (i < w->n && (!begins(w->v[i], name) || w->v[i][len] != '='))
-		i++;
-	if (i == w->n)
-		words_add(w, "");
-	free((char *)(size_t)w->v[i]);
-	w->v[i] = word;
+	words_put(w, words_at(w, word, len), word);
+	free(word);
 }
 
 /* quote: s as one word of a shell's command line. */
@@ -1294,6 +1314,30 @@ file_end(FILE *f, const char *name)
 	}
 }
 
+/* file_clear: a directory in a file's place is removed; all else is replaced,
+ * so there is the old one or the new one at every moment. */
+static void
+file_clear(const char *name)
+{
+	struct stat st;
+
+	if (fstatat(output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		files_remove(output_fd, name);
+}
+
+/* file_put: a file with this content, whatever is in its place. */
+static void
+file_put(const char *name, const char *content, size_t size, mode_t mode)
+{
+	FILE *f = file_begin(name);
+
+	fwrite(content, 1, size, f);
+	fchmod(fileno(f), mode);
+	file_clear(name);
+	file_end(f, name);
+}
+
 /*
  * table_mend: a last row that a crash has torn is cut, and it is a file of its
  * own, whatever was linked to it; we die where it is of another kind.
@@ -1306,7 +1350,6 @@ table_mend(const struct table *t)
 	char *data = file_text(output_fd, name, &size);
 	const char *nul = data == NULL ? NULL : memchr(data, '\0', size);
 	struct stat st;
-	FILE *f;
 	int good;
 
 	if (data == NULL)
@@ -1318,12 +1361,9 @@ table_mend(const struct table *t)
 	    data[len] == '\n');
 	if (good && cut < size)
 		warn("%s: a torn last row was cut", name);
-	if (good && (cut < size || (fstatat(output_fd, name, &st, 0) == 0 &&
-	    st.st_nlink != 1))) {
-		f = file_begin(name);
-		fwrite(data, 1, cut, f);
-		file_end(f, name);
-	}
+	if (good && fstatat(output_fd, name, &st, 0) == 0 &&
+	    (cut < size || st.st_nlink != 1))
+		file_put(name, data, cut, st.st_mode & 07777);
 	free(data);
 	if (!good)
 		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
@@ -1370,7 +1410,7 @@ table_back(const struct table *t)
 		for (i = 0; i < there.n; i++)	/* another runner's rows */
 			if (words_find(&sorted, there.v[i]) == NULL)
 				fputs(there.v[i], f);
-		files_remove(output_fd, name);
+		file_clear(name);
 		file_end(f, name);
 	}
 	words_free(&sorted);
@@ -2266,29 +2306,29 @@ job_wait(enum state state)
 {
 	struct timespec nap = { 0, 10 * 1000 * 1000 };
 	const struct job *other;
-	int ours = 0;
+	int turn = 0;
 
 	if (plan_only)
 		return 0;
-	while (!ours && !stopping() && shared->status == 0) {
+	while (!turn && !stopping() && shared->status == 0) {
 		lock_write(1);
-		for (ours = 1, other = shared->jobs; other < shared->jobs +
+		for (turn = 1, other = shared->jobs; other < shared->jobs +
 		    opt.jobs; other++)
 			if (other != job && other->pid != 0)
-				ours &= other->state == IDLE ||
+				turn &= other->state == IDLE ||
 				    (state == AGENT ? other->state == AGENT :
 				    other->state == MEASURE_NEXT);
-		job->state = ours ? state : state == MEASURE ? MEASURE_NEXT :
+		job->state = turn ? state : state == MEASURE ? MEASURE_NEXT :
 		    IDLE;
 		lock_write(0);
-		if (!ours)
+		if (!turn)
 			nanosleep(&nap, NULL);
 		if (nap.tv_nsec < 500 * 1000 * 1000)
 			nap.tv_nsec *= 2;
 	}
-	if (!ours)
+	if (!turn)
 		job->state = IDLE;
-	return !ours;
+	return !turn;
 }
 
 /* ---- git: each command reads as the line a person would type ------------ */
@@ -2830,8 +2870,8 @@ kept_ours(const char *name)
 		return !in_clone || job->run == 0 ||
 		    begins(name, text("run-%d-", job->run));
 	return strcmp(name, "experiment.csv") == 0 || (!in_clone &&
-	    (strcmp(name, "iterations.csv") == 0 ||
-	    strcmp(name, "diffstats.csv") == 0));
+	    (strcmp(name, text("%s.csv", tables[LEDGER].kind)) == 0 ||
+	    strcmp(name, text("%s.csv", tables[DIFFSTATS].kind)) == 0));
 }
 
 /* kept_list: the CSV files of the results that are no other run's. */
@@ -2902,18 +2942,6 @@ kept_strange(void)
 	words_free(&known);
 }
 
-/* kept_put: such a file with this content, whatever is in its place. */
-static void
-kept_put(const char *name, const char *content, size_t size, mode_t mode)
-{
-	FILE *f = file_begin(name);
-
-	fwrite(content, 1, size, f);
-	fchmod(fileno(f), mode);
-	files_remove(output_fd, name);
-	file_end(f, name);
-}
-
 /* kept_same: is it still as it was? */
 static int
 kept_same(const struct kept *k)
@@ -2937,7 +2965,7 @@ kept_restore(const struct kept *k)
 	if (k->content == NULL)
 		files_remove(output_fd, k->name);
 	else
-		kept_put(k->name, k->content, k->size, k->mode);
+		file_put(k->name, k->content, k->size, k->mode);
 }
 
 /* kept_back: it is as it was. */
@@ -2981,7 +3009,7 @@ output_make(void)
 		return;
 	is = file_text(output_fd, ".gitignore", NULL);
 	if (is == NULL || strcmp(is, "*\n") != 0)
-		kept_put(".gitignore", "*\n", 2, 0644);
+		file_put(".gitignore", "*\n", 2, 0644);
 	free(is);
 }
 
@@ -3103,7 +3131,7 @@ tree_mend(void)
 	if (head == NULL || (!begins(head, "ref: refs/") &&
 	    strspn(head, "0123456789abcdef") < 40)) {
 		warn("HEAD of the repository was ruined: made anew");
-		kept_put(tree_file("HEAD"), text("%s\n", commit),
+		file_put(tree_file("HEAD"), text("%s\n", commit),
 		    strlen(commit) + 1, 0644);
 	}
 	free(head);
@@ -3205,8 +3233,7 @@ index_copy(const char *from, const char *to)
 	if (fflush(out) != 0 || fchmod(fileno(out), st.st_mode & 0777) != 0 ||
 	    futimens(fileno(out), times) != 0)
 		die(1, "cannot copy %s:", from);
-	if (stat(to, &st) == 0 && !S_ISREG(st.st_mode))
-		files_remove(AT_FDCWD, to);	/* an agent's directory */
+	file_clear(to);			/* an agent's directory */
 	file_end(out, to);
 }
 
@@ -3259,20 +3286,12 @@ ref_field(const char *ref, int n)
 static void
 refs_put(const char *name, const char *id)
 {
-	const char *start = text("%s ", name);
-	const char *word = text("%s%s  ", start, id);
-	size_t i = 0;
+	const char *word = text("%s %s  ", name, id);
+	size_t i = words_at(&refs, word, strlen(name) + 1);
 
-	if (plan_only)
-		return;
-	while (i < refs.n && !begins(refs.v[i], start))
-		i++;
-	if (i == refs.n) {
-		words_add(&refs, word);
-	} else if (strcmp(ref_field(refs.v[i], 1), id) != 0) {
-		free((char *)(size_t)refs.v[i]);
-		refs.v[i] = copy(word);
-	}
+	if (!plan_only && (i == refs.n ||
+	    strcmp(ref_field(refs.v[i], 1), id) != 0))
+		words_put(&refs, i, word);
 }
 
 /* ref_set: name is id, whatever is in its place; "" removes it. */
@@ -3558,7 +3577,7 @@ tree_add_raw(void)
 
 	files_remove(AT_FDCWD, tree_index());	/* it may be the fault */
 	git("read-tree", tree_start);
-	kept_put(was.name, raw, strlen(raw), 0644);
+	file_put(was.name, raw, strlen(raw), 0644);
 	status = git_try("add", "-A", "--ignore-errors");
 	kept_restore(&was);
 	kept_free(&was);
@@ -4683,7 +4702,7 @@ static void
 ledger_read(void)
 {
 	char *field[COLUMNS + 1];
-	const char *name = experiment_file("iterations");
+	const char *name = experiment_file(tables[LEDGER].kind);
 	FILE *in = file_stream(output_fd, name);
 	long line = 1;
 	int n;
@@ -4816,7 +4835,7 @@ clone_file(const char *name)
 	    &size);
 
 	if (content != NULL)
-		kept_put(tree_file(name), content, size, 0644);
+		file_put(tree_file(name), content, size, 0644);
 	free(content);
 }
 
@@ -5334,7 +5353,8 @@ resume_branches(void)
 static void
 resume_diffstats(void)
 {
-	FILE *in = file_stream(output_fd, experiment_file("diffstats"));
+	FILE *in = file_stream(output_fd,
+	    experiment_file(tables[DIFFSTATS].kind));
 	struct words there = { NULL, 0 };
 	struct attempt a = { 0 };
 	char *field[9];

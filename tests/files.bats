@@ -591,6 +591,21 @@ inside() {
 	house_is_clean
 }
 
+@test "a ledger is there at every moment while it is put back" {
+	[ "$CHECK_BUILD" != sanitized ] || skip "strace and LeakSanitizer exclude each other"
+	# shellcheck disable=SC2016
+	REHEARSAL_EDIT='echo $call > work; case $call in
+	    2) echo exp,9,9 >> "$OUT/exp--iterations.csv" ;;
+	    3) rm "$OUT/exp--iterations.csv"; mkdir "$OUT/exp--iterations.csv" ;;
+	esac' run -0 strace -qq -f -o trace -e trace=unlinkat,renameat "$CCRE" \
+	    --no-plugin -q -o "$OUT" -r 1 -i 3 "$PROJECT" exp
+	echo "$output"
+	[ "$(grep -c 'exp--iterations.csv was changed: put back' <<< "$output")" = 2 ]
+	[ "$(ledger outcome | grep -c success)" = 3 ]
+	grep 'renameat(.*"exp--iterations.csv")' trace
+	run ! grep 'unlinkat(.*"exp--iterations.csv", 0) *= 0' trace
+}
+
 # full SIZE COMMAND...: with a tmpfs of that size as $OUT, which is kept.
 full() {
 	local size=$1
