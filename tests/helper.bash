@@ -37,6 +37,15 @@ project() {
 	git -C "$PROJECT" "$@"
 }
 
+# unsanitized: both programs without sanitizers, for what those do not bear.
+unsanitized() {
+	[ "${CHECK_BUILD-}" = sanitized ] || return 0
+	mkdir unsanitized
+	CHECK_CFLAGS=-O0 build "$CCRE_ROOT/cc-run-experiments.c" "$PWD/unsanitized/cc-run-experiments"
+	CHECK_CFLAGS=-O0 build "$CCRE_QUICK.c" "$PWD/unsanitized/quick"
+	CCRE=$PWD/unsanitized/cc-run-experiments CCRE_QUICK=$PWD/unsanitized/quick
+}
+
 # no_emulator WHAT: the test is not for a program that qemu-user runs, which lacks it.
 no_emulator() {
 	[ -z "${CHECK_EMULATOR-}" ] || skip "qemu-user lacks $1"
