@@ -2844,13 +2844,13 @@ kept_now(const char *name)
 	return k;
 }
 
+/* kept_add: after the first *n, and counted there when it is whole. */
 static void
-kept_add(const char *name)
+kept_add(size_t *n, const char *name)
 {
-	struct kept k = kept_now(name);	/* die never sees half a one */
-
-	kept = resize(kept, (kept_n + 1) * sizeof *kept);
-	kept[kept_n++] = k;
+	kept = resize(kept, (*n + 1) * sizeof *kept);
+	kept[*n] = kept_now(name);
+	++*n;
 }
 
 static void
@@ -2860,6 +2860,13 @@ kept_free(struct kept *k)
 	free(k->content);
 	k->name = NULL;
 	k->content = NULL;
+}
+
+static void
+kept_forget(void)
+{
+	while (kept_n > 0)
+		kept_free(&kept[--kept_n]);
 }
 
 /* kept_ours: is PREFIX--name ours, and not of other runs at work as well? */
@@ -2895,7 +2902,8 @@ kept_list(void)
 	return w;
 }
 
-/* kept_note: the repository's settings, and the results as CSV. */
+/* kept_note: the repository's settings, and the results as CSV; where we die
+ * amid it none is known, since what is not yet noted is not strange. */
 static void
 kept_note(void)
 {
@@ -2906,20 +2914,19 @@ kept_note(void)
 	const char *const *name;
 	struct words there;
 	struct stat st;
-	size_t i;
+	size_t i, n = 0;
 
-	while (kept_n > 0)
-		kept_free(&kept[--kept_n]);
 	kept_free(&stash_log);
 	stash_log = kept_now(tree_file("logs/refs/stash"));
 	for (name = settings_of_git; *name != NULL; name++)
-		kept_add(tree_file(*name));
+		kept_add(&n, tree_file(*name));
 	if (lstat(text("%s/.git", top), &st) == 0 && S_ISREG(st.st_mode))
-		kept_add(text("%s/.git", top));
+		kept_add(&n, text("%s/.git", top));
 	there = kept_list();
 	for (i = 0; i < there.n; i++)
-		kept_add(there.v[i]);
+		kept_add(&n, there.v[i]);
 	words_free(&there);
+	kept_n = n;
 }
 
 /* kept_strange: results that nobody of us has made, read as ours one day. */
@@ -3037,6 +3044,8 @@ output_again(void)
 static void
 kept_mend(void)
 {
+	size_t i;
+
 	lock_write(1);			/* other runs put the same back */
 	if (!output_same()) {
 		warn("%s was removed: made anew, but for logs", repo.output);
@@ -3046,10 +3055,9 @@ kept_mend(void)
 	output_make();
 	if (kept_n > 0)
 		kept_strange();
-	while (kept_n > 0) {
-		kept_back(&kept[--kept_n]);
-		kept_free(&kept[kept_n]);
-	}
+	for (i = kept_n; i > 0; i--)
+		kept_back(&kept[i - 1]);
+	kept_forget();			/* last: we may die, and come again */
 	tables_back();
 	lock_write(0);
 }
@@ -3507,11 +3515,12 @@ tree_known(void)
 	if (plan_only)
 		return;
 	output_again();
-	kept_note();
+	kept_forget();			/* first: see kept_note */
 	words_free(&tree_links);
 	tree_unlock_git(NOTE_LINKS);
 	if (lstat(tree_file("objects"), &objects_known) != 0)
 		die(1, "cannot look at %s/objects:", repo.common);
+	kept_note();
 	if (!in_clone)
 		note_write(1);
 	tree_share();
@@ -4196,7 +4205,7 @@ benchmark_write(int run, int iteration, const char *benchmark,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
 	file_end(to, file);
-	kept_add(file);	/* the next one may not change it */
+	kept_add(&kept_n, file);	/* the next one may not change it */
 }
 
 /* benchmark_there: has it been measured at this point? */

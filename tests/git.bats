@@ -883,6 +883,27 @@ outside" ]
 	worst
 }
 
+@test "a FIFO of the user's stays, though git does not see it" {
+	mkdir "$PROJECT/talk"
+	mkfifo "$PROJECT/talk/pipe" "$PROJECT/pipe"
+	REHEARSAL_EDIT='echo $call > work; mkfifo pipe-$call talk/pipe-$call' run -0 experiment -r 1 -i 2
+	[ -p "$PROJECT/talk/pipe" ]
+	[ -p "$PROJECT/pipe" ]
+	[ -z "$(find "$PROJECT" -name 'pipe-*')" ]
+}
+
+@test "directories too deep to be looked through are refused at the start, unless ignored" {
+	local deep
+	deep=$(printf 'd/%.0s' $(seq 120))
+	mkdir -p "$PROJECT/$deep"
+	run -2 experiment -r 1 -i 1
+	[[ $output == *'expected at most 96 directories in one another, unless git ignores them'* ]]
+	[ ! -e "$OUT/exp--iterations.csv" ]
+	echo /d/ >> "$PROJECT/.git/info/exclude"
+	run -0 experiment -r 1 -i 1
+	[ -d "$PROJECT/$deep" ]
+}
+
 @test "a FIFO in place of .gitignore does not stop the work" {
 	fault 'replaces .gitignore' <<-'END'
 		echo "$call" > "new-$call.txt"

@@ -584,3 +584,26 @@ baseline' ]
 	[ "$(calls)" -le 5 ]
 	gone
 }
+
+@test "rows of another process stay when those that an agent removed are put back" {
+	scene removes <<-'END'
+		init; edit
+		case $prompt in
+		*'iteration 2 of 2 in run 1.'*)
+			: > "$WORKING"; until [ -e "$WORKING-enough" ]; do sleep 0.05; done
+			sed -i '/^exp,1,/d' "$OUT/exp--iterations.csv" ;;
+		esac
+		result false success Done.
+	END
+	export WORKING=$BATS_TEST_TMPDIR/working REHEARSAL=$SCENE/removes
+	CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE" -q --no-plugin -o "$OUT" \
+	    --isolate --run 1 -r 2 -i 2 "$PROJECT" exp 2> log 3>&- &
+	local pid=$!
+	wait_until 20 test -e working
+	run -0 experiment --isolate --run 2 -r 2 -i 2
+	: > working-enough
+	wait "$pid"
+	grep -q 'exp--iterations.csv was changed: put back' log
+	[ "$(rows)" = $'1/1 success\n1/2 success\n2/1 success\n2/2 success' ]
+	gone
+}

@@ -542,6 +542,34 @@ killed_in() {
 	done
 }
 
+@test "results stay where it can look only at a part of what it protects" {
+	unsanitized			# LeakSanitizer and strace exclude each other
+	local when ended=0
+	ln -s nowhere "$PROJECT/.git/mine"
+	for when in $(seq 9); do
+		rm -rf "$OUT"
+		project for-each-ref --format='delete %(refname)' refs/heads/exp-run-* refs/cc-run-experiments |
+		    project update-ref --stdin
+		CC_TEST_ID=$BATS_TEST_TMPDIR run strace -qq -o trace -P "$PROJECT/.git/shallow" \
+		    -e inject=openat:error=EMFILE:when="$when" "$CCRE" \
+		    --no-plugin -o "$OUT" -r 1 -i 2 -b b='echo runtime: 1ms' "$PROJECT" exp
+		echo "$when: $status: $output"
+		[[ $output != *'was made by claude'* ]]
+		[[ $output != *'was made a link'* ]]
+		if [ "$status" = 1 ]; then
+			[[ $output == *'/.git/shallow: Too many open files'* ]]
+			ended=$((ended + 1))
+		fi
+		run -0 experiment -r 1 -i 2 -b b='echo runtime: 1ms'
+		echo "$output"
+		[ "$(ledger outcome | grep -c success)" = 2 ]
+		[ "$(wc -l < "$OUT/exp--diffstats.csv")" = 3 ]
+		[ "$(find "$OUT" -name '*--b.csv' | wc -l)" = 2 ]
+		[ -L "$PROJECT/.git/mine" ]
+	done
+	[ "$ended" -ge 5 ]
+}
+
 @test "when it cannot look for what claude left it says so, and the next start ends it" {
 	unsanitized			# LeakSanitizer and strace exclude each other
 	scene leaves <<-'END'
