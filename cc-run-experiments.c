@@ -4040,9 +4040,9 @@ claude_message(const struct attempt *a)
 
 	fprintf(to, "%s: run %d, iteration %d: %s\n\n", opt.prefix, a->run,
 	    a->iteration, outcome_names[a->outcome]);
-	if (len > TEXT_SIZE - 8)	/* cut: not amid a character */
-		while (len > 0 && (said[len - 1] & 0xc0) == 0x80)
-			len--;
+	if (len > TEXT_SIZE - 8)	/* cut, maybe amid a character */
+		while ((said[--len] & 0xc0) == 0x80 && len > 0)
+			;
 	if (len > 0)
 		fprintf(to, "%.*s\n\n", (int)len, said);
 	fprintf(to, "Experiment: %s\nRun: %d\nIteration: %d\nAttempt: %d\n"

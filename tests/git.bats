@@ -491,6 +491,20 @@ mine" ]
 	run ! git -C "$PROJECT" symbolic-ref -q refs/heads/main
 }
 
+@test "a branch of the user's that stands for another does so again" {
+	project symbolic-ref refs/heads/alias refs/heads/main
+	project symbolic-ref refs/heads/other refs/heads/main
+	REHEARSAL_EDIT='echo $call > work
+	    git symbolic-ref refs/heads/alias refs/heads/elsewhere
+	    git symbolic-ref -d refs/heads/other
+	    git update-ref refs/heads/other HEAD' run -0 experiment -r 1 -i 2
+	[[ $output == *'refs/heads/alias was changed: put back'* ]]
+	[[ $output == *'refs/heads/other was changed: put back'* ]]
+	[ "$(project symbolic-ref refs/heads/alias)" = refs/heads/main ]
+	[ "$(project symbolic-ref refs/heads/other)" = refs/heads/main ]
+	[ "$(project rev-parse main)" = "$BASE" ]
+}
+
 @test "tags, branches and files with confusing names confuse nobody" {
 	fault 'makes tags' <<-'END'
 		echo "$call" >> main.py

@@ -488,6 +488,17 @@ picture() {
 	gone
 }
 
+@test "--benchmark-only measures nothing of a run that has not begun" {
+	run -0 experiment -q -r 1 -i 2
+	run -0 experiment -r 3 -i 2 -b b='echo runtime: 1ms' --benchmark-only --seed 1
+	[[ $output == *'2 to measure, in the order of --seed 1'* ]]
+	[ "$(find "$OUT" -name '*--b.csv' | sort | xargs -n 1 basename)" = \
+	    $'exp--run-1--iteration-0--b.csv\nexp--run-1--iteration-2--b.csv' ]
+	run -0 experiment -r 3 -i 2 -b b='echo runtime: 1ms'
+	[ "$(rows | grep -c success)" = 6 ]
+	gone
+}
+
 @test "--benchmark-only protects the yardstick, and can be interrupted" {
 	REHEARSAL_EDIT='echo cheat > bench/run.sh; echo "$call" > work' \
 	    run -0 experiment -q -r 2 -i 1 --protect bench

@@ -632,6 +632,21 @@ stopped_for_arm() {
 	    exp-run-1-iteration-1 | head -n 1)" = success ]
 }
 
+@test "a long summary is cut between two characters" {
+	local first
+	for first in '' 1 12 123; do
+		scene "cut$first" <<-END
+		init; edit
+		result false success "Begins $first\$(yes é‰𝄞 | head -n 2000 | tr -d '\n')"
+		END
+		ends success "cut$first"
+		message > words
+		[ "$(wc -c < words)" -gt 8000 ]
+		# Git makes a letter of the first byte of a character.
+		[ -z "$(sed 's/é//g; s/‰//g; s/𝄞//g' words | tr -d '\0-\177')" ]
+	done
+}
+
 @test "NUL bytes in the transcript do no harm" {
 	scene nul <<-'END'
 	printf '\0\0\0\n'
