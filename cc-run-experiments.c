@@ -1314,16 +1314,17 @@ file_end(FILE *f, const char *name)
 	}
 }
 
-/* file_clear: a directory in a file's place is removed; all else is replaced,
- * so there is the old one or the new one at every moment. */
+/* file_over: the end where an agent may have put a directory: it is removed; all
+ * else is replaced, so there is the old one or the new one at every moment. */
 static void
-file_clear(const char *name)
+file_over(FILE *f, const char *name)
 {
 	struct stat st;
 
 	if (fstatat(output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISDIR(st.st_mode))
 		files_remove(output_fd, name);
+	file_end(f, name);
 }
 
 /* file_put: a file with this content, whatever is in its place. */
@@ -1334,8 +1335,7 @@ file_put(const char *name, const char *content, size_t size, mode_t mode)
 
 	fwrite(content, 1, size, f);
 	fchmod(fileno(f), mode);
-	file_clear(name);
-	file_end(f, name);
+	file_over(f, name);
 }
 
 /*
@@ -1359,11 +1359,12 @@ table_mend(const struct table *t)
 		;
 	good = cut == 0 || (cut > len && begins(data, t->header) &&
 	    data[len] == '\n');
-	if (good && cut < size)
-		warn("%s: a torn last row was cut", name);
 	if (good && fstatat(output_fd, name, &st, 0) == 0 &&
-	    (cut < size || st.st_nlink != 1))
+	    (cut < size || st.st_nlink != 1)) {
+		if (cut < size)
+			warn("%s: a torn last row was cut", name);
 		file_put(name, data, cut, st.st_mode & 07777);
+	}
 	free(data);
 	if (!good)
 		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
@@ -1410,8 +1411,7 @@ table_back(const struct table *t)
 		for (i = 0; i < there.n; i++)	/* another runner's rows */
 			if (words_find(&sorted, there.v[i]) == NULL)
 				fputs(there.v[i], f);
-		file_clear(name);
-		file_end(f, name);
+		file_over(f, name);
 	}
 	words_free(&sorted);
 	words_free(&found);
@@ -3241,8 +3241,7 @@ index_copy(const char *from, const char *to)
 	if (fflush(out) != 0 || fchmod(fileno(out), st.st_mode & 0777) != 0 ||
 	    futimens(fileno(out), times) != 0)
 		die(1, "cannot copy %s:", from);
-	file_clear(to);			/* an agent's directory */
-	file_end(out, to);
+	file_over(out, to);
 }
 
 /* tree_share: who asks git in the tree sees it as it is. */
@@ -5512,7 +5511,7 @@ resume_results(void)
 	for (id = (int)opt.first; id <= opt.last; id++)
 		missing |= !run_measured(&runs[id]);
 	if (!missing && opt.last - opt.first + 1 == opt.runs)
-		say("prefix %s: all %ld runs are finished", opt.prefix,
+		say("prefix %s: all runs are finished (%ld)", opt.prefix,
 		    opt.runs);
 	else if (!missing)
 		say("prefix %s: runs %ld to %ld are finished", opt.prefix,

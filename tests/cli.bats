@@ -1242,7 +1242,7 @@ worst() {
 	grep -q '2.00x is twice as fast' table
 	experiment -r 2 -i 1 -b b='echo runtime: 1ms' > again 2> said
 	cmp table again
-	grep -q 'all 2 runs are finished' said
+	grep -q 'all runs are finished (2)' said
 	experiment -q -r 2 -i 1 -b b='echo runtime: 1ms' > quiet
 	[ ! -s quiet ]
 	house_is_clean

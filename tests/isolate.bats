@@ -365,7 +365,7 @@ picture() {
 	project fsck --connectivity-only
 	gone
 	run -0 experiment --isolate -r 20 -i 2 -b b='echo runtime: 1ms'
-	[[ $output == *'all 20 runs are finished'* ]]
+	[[ $output == *'all runs are finished (20)'* ]]
 }
 
 @test "an experiment that another process begins just then is gone on with" {
@@ -388,7 +388,7 @@ picture() {
 	[ "$(rows | sort)" = $'1/1 success\n2/1 success' ]
 	gone
 	run -0 experiment --isolate -r 2 -i 1
-	[[ $output == *'all 2 runs are finished'* ]]
+	[[ $output == *'all runs are finished (2)'* ]]
 }
 
 @test "a run that another process makes is refused with 75 and its pid, others are not" {

@@ -81,7 +81,7 @@ killed_in() {
 	experiment -q -r 2 -i 2 -b b=true
 	cp -a "$OUT" before
 	run -0 experiment -r 2 -i 2 -b b=true
-	[ "${lines[0]}" = 'prefix exp: all 2 runs are finished' ]
+	[ "${lines[0]}" = 'prefix exp: all runs are finished (2)' ]
 	[[ ${lines[1]} == 'run  success '* ]]
 	run -0 experiment -q -r 2 -i 2 -b b=true
 	[ -z "$output" ]
