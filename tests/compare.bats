@@ -156,7 +156,41 @@ samples() {
 	done
 	run -0 compare with without
 	echo "$output"
-	[[ $output == *'c: 1 against 1 runs'*'treatment 0.125'* && $output == *'all: 1 against 1 runs'*'treatment 0.250'* ]]
+	[[ $output == *'c: 1 against 1 runs'*'treatment 0.125'* && $output == *'all benchmarks: 1 against 1 runs'*'treatment 0.250'* ]]
+}
+
+@test "a benchmark called all is one like others" {
+	arm with 0.5
+	arm without 1
+	sed -i 's/^benchmark,b=x/&\nbenchmark,all=y/' "$OUT"/*--experiment.csv
+	for m in 0 1; do
+		for prefix in with without; do
+			cp "$OUT/$prefix--run-1--iteration-$m--b.csv" "$OUT/$prefix--run-1--iteration-$m--all.csv"
+		done
+	done
+	run -0 compare with without
+	echo "$output"
+	[ "$(grep -c '^all: 1 against 1 runs' <<< "$output")" = 1 ]
+	[ "$(grep -c '^all benchmarks: 1 against 1 runs' <<< "$output")" = 1 ]
+}
+
+@test "ratios that differ in the seventh digit have different ranks" {
+	local awk
+	for awk in mawk gawk 'busybox awk'; do
+		printf '#!/bin/sh\nexec %s "$@"\n' "$awk" > bin/awk
+		chmod +x bin/awk
+		run -0 "$CCRE_ROOT/contrib/compare" - <<-'END'
+			x 1 .1
+			x 1 .2
+			x 1 .3
+			x 1 .9123451
+			x 2 .9123452
+			x 2 1
+			x 2 2
+			x 2 3
+		END
+		[[ $output == *'p         0.02857'* ]]	# 2 of 70: each is below each
+	done
 }
 
 @test "arms that differ in more than the plugin are told so" {
