@@ -1314,8 +1314,8 @@ file_end(FILE *f, const char *name)
 	}
 }
 
-/* file_over: the end where an agent may have put a directory: it is removed; all
- * else is replaced, so there is the old one or the new one at every moment. */
+/* file_over: the end where an agent may have put a directory: it is removed;
+ * all else is replaced, so there is the old or the new one at every moment. */
 static void
 file_over(FILE *f, const char *name)
 {
@@ -2885,14 +2885,15 @@ kept_ours(const char *name)
 static struct words
 kept_list(void)
 {
-	const char *end, *base = strrchr(opt.prefix, '/');
-	int n = base == NULL ? 0 : (int)(base + 1 - opt.prefix);
+	const char *end, *slash = strrchr(opt.prefix, '/');
+	int n = slash == NULL ? 0 : (int)(slash + 1 - opt.prefix);
+	char base[NAME_SIZE];
 	DIR *dir = dir_open(output_fd, n == 0 ? "." : text("%.*s", n,
 	    opt.prefix), READABLE);
 	struct words w = { NULL, 0 };
 	struct dirent *d;
 
-	base = text("%s--", opt.prefix + n);
+	COPY(base, text("%s--", opt.prefix + n));
 	while ((d = dir_next(dir)) != NULL)
 		if (begins(d->d_name, base) &&
 		    (end = strrchr(d->d_name, '.')) != NULL &&
@@ -3289,6 +3290,15 @@ ref_field(const char *ref, int n)
 	return text("%.*s", (int)strcspn(ref, " "), ref);
 }
 
+/* ref_id: the commit that name is to be; "" where it is not to be. */
+static const char *
+ref_id(const char *name)
+{
+	size_t i = words_at(&refs, text("%s ", name), strlen(name) + 1);
+
+	return i == refs.n ? "" : ref_field(refs.v[i], 1);
+}
+
 /* refs_put: name is to be id; its place in the order is found later. */
 static void
 refs_put(const char *name, const char *id)
@@ -3598,6 +3608,8 @@ tree_add(void)
 {
 	int tries;
 
+	if (access(tree_index(), F_OK) != 0)	/* removed: what is ignored, */
+		git("read-tree", tree_start);	/* but committed, stays */
 	for (tries = 0; tries < 2; tries++) {
 		if (git_try("add", "-A") == 0 && fd_size(git_err) == 0)
 			return 0;
@@ -3754,17 +3766,22 @@ tree_user(void)
 	return repo.home[0] != '\0' ? repo.home + strlen("refs/heads/") : "";
 }
 
-/* tree_home: the user's branch and index are back; the last act of all. */
+/* tree_home: the user's branch and index are back; the last act of all.  Where
+ * his branch is an iteration's, or he had it moved as we waited, it stays. */
 static void
 tree_home(void)
 {
+	char id[ID_SIZE];
+
 	if (!tree_touched)
 		return;
 	tree_touched = 0;		/* also when git fails here, and dies */
 	tree_settle();
 	tree_share();		/* from here on git keeps it beside HEAD */
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_file("index"));
-	tree_restore(tree_user(), repo.home_commit);
+	COPY(id, ref_id(repo.home)[0] != '\0' ? ref_id(repo.home) :
+	    repo.home_commit);
+	tree_restore(tree_user(), id);
 	unlink(tree_file(NOTE_NAME));
 }
 
@@ -5489,7 +5506,7 @@ resume_tree(const struct words *facts, const struct words *files)
 	}
 	/* His branch may have grown: it is as it is now. */
 	if (repo.home[0] != '\0' && git_commit(repo.home))
-		COPY(repo.home_commit, fd_line(git_out));
+		refs_put(repo.home, fd_line(git_out));
 	private_make();
 	private_use();
 	resume_keep(facts->v[3]);
@@ -6265,10 +6282,12 @@ check_prefix(void)
 
 /* check_paths: no file of commit stands where something of the user's is. */
 static void
-check_paths(const char *name, const char *commit, const struct words *above)
+check_paths(const char *whose, const char *commit, const struct words *above)
 {
 	const char *line, *path;
+	char name[NAME_SIZE];
 
+	COPY(name, whose);
 	git("ls-tree", "-r", "-z", commit);
 	while ((line = git_next('\0')) != NULL) {
 		path = strchr(line, '\t') + 1;

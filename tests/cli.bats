@@ -1263,3 +1263,18 @@ worst() {
 	echo "$output" | od -c | head -n 20
 	[[ $output == *$'a??2Jb ??2Jc \303\251\302\251'* ]]
 }
+
+@test "a committed file that is in the way is named with its baseline, however many there are" {
+	mkdir "$PROJECT/many" "$PROJECT/zz"
+	(cd "$PROJECT/many" && touch $(seq 80))
+	echo old > "$PROJECT/zz/x.log"
+	project add .
+	project commit -qm old
+	project branch old
+	project rm -rqf --cached zz
+	echo zz/ >> "$PROJECT/.gitignore"
+	project add .gitignore
+	project commit -qm 'ignored now'
+	run -2 ccre --no-plugin -o "$OUT" "$PROJECT" exp old
+	[[ $output == *'baseline old: zz/x.log: expected no committed file where git ignores one now'* ]]
+}

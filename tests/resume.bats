@@ -509,6 +509,29 @@ killed_in() {
 	house_is_clean
 }
 
+@test "what the user commits while a limit is slept out stays" {
+	local new
+	new=$(project commit-tree -p main -m 'by the user' 'main^{tree}')
+	CCRE=$CCRE_QUICK CC_TEST_ID=$BATS_TEST_TMPDIR REHEARSAL='rate-limit success' REHEARSAL_RESET=3 \
+	    experiment -w -r 1 -i 1 > said 2>&1 3>&- &
+	wait_until 20 grep -q 'waiting for' said
+	project update-ref refs/heads/main "$new"
+	ended 0 $!
+	[ "$(project rev-parse main)" = "$new" ]
+	[ "$(project symbolic-ref HEAD)" = refs/heads/main ]
+	[ -z "$(project status --porcelain)" ]
+}
+
+@test "an iteration's branch that the user has checked out grows all the same" {
+	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 2
+	project switch -q exp-run-1-iteration-2
+	REHEARSAL=success run -0 experiment -r 1 -i 2
+	[ "$(project rev-parse exp-run-1-iteration-2)" = "$(ledger commit | tail -n 1)" ]
+	[ "$(project symbolic-ref HEAD)" = refs/heads/exp-run-1-iteration-2 ]
+	[ -z "$(project status --porcelain)" ]
+	[ "$(wc -l < "$PROJECT/rehearsal.txt")" = 2 ]
+}
+
 @test "a wait can be interrupted" {
 	REHEARSAL=rate-limit CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE" -w --no-plugin \
 	    -o "$OUT" -r 1 -i 1 "$PROJECT" exp > said 2>&1 3>&- &

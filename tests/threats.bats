@@ -587,3 +587,28 @@ made_up() {
 @test "a commit that an agent makes up does not use up the time of its run" {
 	made_up 99999999
 }
+
+@test "of more results than a hand can count none is lost or taken for an agent's" {
+	local i
+	run -0 experiment -q -r 1 -i 1 -b b='echo runtime: 1ms'
+	for i in $(seq 70); do
+		cp "$OUT/exp--run-1--iteration-0--b.csv" "$OUT/exp--run-1--iteration-0--b$i.csv"
+	done
+	REHEARSAL_EDIT='rm "$OUT"/exp--run-1--*.csv; echo "$call" > work' \
+	    run -0 experiment -r 2 -i 1 -b b='echo runtime: 1ms'
+	[ "$(find "$OUT" -name 'exp--run-1--*.csv' | wc -l)" = 72 ]
+	[[ $output != *'was made by'* ]]
+}
+
+@test "an agent that removes the runner's index takes no committed file with it" {
+	mkdir "$PROJECT/dist"
+	echo built > "$PROJECT/dist/x.js"
+	echo dist/ >> "$PROJECT/.gitignore"
+	project add -f .
+	project commit -qm 'with what is ignored'
+	BASE=$(project rev-parse HEAD)
+	REHEARSAL_EDIT='rm "${TMPDIR%/*}/index"; echo "$call" > work' run -0 experiment -r 1 -i 2
+	[ "$(project diff --name-status main exp-run-1-iteration-2)" = $'A\twork' ]
+	[ "$(ledger total_removed | tr '\n' ' ')" = '0 1 ' ]
+	house_is_clean
+}
