@@ -1093,6 +1093,19 @@ lock_write(int on)
 }
 
 /*
+ * lock_settings: shared by all who work with experiment.csv as it is; alone by
+ * who changes it, as none of them would bear.
+ */
+static void
+lock_settings(short type)
+{
+	if (lock_range(lock_results.fd, F_SETLK, type, 1, 1) != 0)
+		die(EXIT_LATER, "another runner is at work on prefix %s: runs "
+		    "and benchmarks can be added when none is: type it again "
+		    "later", opt.prefix);
+}
+
+/*
  * private_make: a directory of our own in $TMPDIR, for the index, clones and
  * the TMPDIR of agents.  A file in it is locked as long as we live: it gets
  * its name when it is.
@@ -2873,9 +2886,13 @@ kept_forget(void)
 static int
 kept_ours(const char *name)
 {
-	if (begins(name, "run-"))
-		return !in_clone || job->run == 0 ||
-		    begins(name, text("run-%d-", job->run));
+	long run;
+
+	if (begins(name, "run-")) {
+		run = strtol(name + strlen("run-"), NULL, 10);
+		return !in_clone || (opt.benchmark_only ?
+		    run >= opt.first && run <= opt.last : run == job->run);
+	}
 	return strcmp(name, "experiment.csv") == 0 || (!in_clone &&
 	    (strcmp(name, text("%s.csv", tables[LEDGER].kind)) == 0 ||
 	    strcmp(name, text("%s.csv", tables[DIFFSTATS].kind)) == 0));
@@ -4904,24 +4921,37 @@ clone_init(int run)
 	    text("+%s:%s", branches, branches));
 }
 
+/* clone_work: what is started from now on is of this run. */
+static void
+clone_work(int run)
+{
+	job->run = run;
+	COPY(process_mark, clone_mark(run));
+	words_set(&agent_vars, MARK, process_mark);
+}
+
 /*
  * clone_make: with the baseline's history and the branches that the run has
- * so far; no other branch, no tag, no remote, no reflog.
+ * so far, 0: all of ours; no other branch, no tag, no remote, no reflog.
  */
 static void
 clone_make(int run)
 {
+	int id;
+
 	clone_init(run);
 	mkdir(tree_file("info/"), 0777);
 	clone_file("info/exclude");
 	clone_file("info/attributes");
-	COPY(process_mark, clone_mark(run));
-	words_set(&agent_vars, MARK, process_mark);
 	private_use();
 	words_free(&tree_users);
 	words_free(&tree_empty);
 	refs_read(&refs);
-	process_end_elders();
+	for (id = (int)opt.first; id <= opt.last; id++)
+		if (run == 0 || id == run) {
+			clone_work(id);
+			process_end_elders();
+		}
 }
 
 /* clone_fetch: what the run has come to is in the user's repository, too. */
@@ -4929,7 +4959,7 @@ static void
 clone_fetch(int run)
 {
 	git("--git-dir", repo.project, "fetch", "-q", "--no-tags",
-	    "--no-write-fetch-head", repo.dir,
+	    "--no-write-fetch-head", "--no-prune", "--update-head-ok", repo.dir,
 	    text("+%s:%s", tree_ref(), tree_ref()),
 	    text("+" REFS "%s/run-%d/*:" REFS "%s/run-%d/*", opt.prefix, run,
 	    opt.prefix, run));
@@ -4988,14 +5018,15 @@ limit_wait(void)
 	COPY(job->what, text("%.200s waits", job->what));
 	job->limit = wait;
 	job->start = start;
-	for (; now - start < wait && !stopping(); now = monotonic()) {
+	for (; now - start < wait && !stopping() && shared->status == 0;
+	    now = monotonic()) {
 		show_draw(now);
 		alarm(show.on ? TICK_TERMINAL_S : TICK_S);
 		signal_take();
 	}
 	alarm(0);
 	refs_read(&refs);		/* the user's, meanwhile, are his */
-	return ATTEMPT_AGAIN;		/* job_wait sees a signal */
+	return ATTEMPT_AGAIN;		/* job_wait sees that all stop */
 }
 
 /* attempt_ref: where what it left is kept. */
@@ -5370,6 +5401,12 @@ resume_branches(void)
 			    "which the ledger does not know: rename it", name);
 		if (m == runs[run].next && resume_row(&runs[run], name))
 			ledger_read();
+		if (m == runs[run].next && !run_over(&runs[run]) &&
+		    opt.isolate && !opt.benchmark_only &&
+		    *ref_field(now.v[i], 3) != '\0')
+			die(EXIT_USAGE, "%s: expected a branch that no work "
+			    "tree has checked out, since its iteration is made "
+			    "next: check out another", name);
 	}
 	words_free(&now);
 }
@@ -5543,7 +5580,9 @@ static void
 experiment_begin(void)
 {
 	const char *claude[] = { repo.claude, "--version", NULL };
-	size_t i;
+	const char *name = experiment_file("experiment");
+	char *is, *was = file_text(output_fd, name, NULL);
+	size_t i, size;
 	FILE *to;
 
 	if (!resumed) {
@@ -5553,11 +5592,20 @@ experiment_begin(void)
 			    fd_line(git_err));
 		settings_now(&settings_all, fd_line(git_out));
 	}
-	to = file_begin(experiment_file("experiment"));
+	to = memory_begin(&is, &size);
 	for (i = 0; i < settings_all.n; i += 2)
 		csv_line(to, (const char *const[]){ settings_all.v[i],
 		    settings_all.v[i + 1], NULL });
-	file_end(to, experiment_file("experiment"));
+	memory_end(to);
+	if (was == NULL || strcmp(is, was) != 0) {
+		lock_settings(F_WRLCK);
+		to = file_begin(name);
+		fwrite(is, 1, size, to);
+		file_end(to, name);
+	}
+	lock_settings(F_RDLCK);
+	free(is);
+	free(was);
 	table_append(&tables[LEDGER], NULL);
 	if (resumed)
 		return;
@@ -5639,8 +5687,10 @@ points_measure(void)
 		points_shuffle(points, n);
 		say("%zu to measure, in the order of --seed %ld", n, opt.seed);
 	}
-	for (i = 0; i < n && !stopped; i++)
+	for (i = 0; i < n && !stopped; i++) {
+		clone_work(points[i].run);
 		stopped = benchmark_point(points[i].run, points[i].iteration);
+	}
 	free(points);
 	return stopped;
 }
@@ -5660,8 +5710,8 @@ job_run(int id)
 	exit(stopped ? stopping() ? 128 + stop_signal : shared->status : 0);
 }
 
-/* job_start: the same, where there is room. */
-static void
+/* job_start: the same, where there is room; how many were started, 0 or 1. */
+static int
 job_start(int id)
 {
 	struct job *j = shared->jobs;
@@ -5674,14 +5724,17 @@ job_start(int id)
 	j->start = monotonic();
 	COPY(j->what, id == 0 ? "" : text("run %d/%ld", id, opt.runs));
 	fflush(NULL);
-	if ((pid = fork()) < 0)
-		die(1, "cannot start run %d:", id);
+	if ((pid = fork()) < 0) {	/* those at work end first */
+		stop(1, text("cannot start run %d: %s", id, strerror(errno)));
+		return 0;
+	}
 	if (pid == 0) {
 		job = j;
 		job->pid = getpid();
 		job_run(id);
 	}
 	j->pid = pid;
+	return 1;
 }
 
 /* job_ended: a child is no more; returns how many runs that makes, 0 or 1. */
@@ -5718,15 +5771,15 @@ jobs(void)
 			id++;
 		if (id <= (opt.benchmark_only ? 0 : opt.last) &&
 		    busy < opt.jobs && !stopping() && shared->status == 0) {
-			job_start(id++);
-			busy++;
+			busy += job_start(id++);
 			continue;
 		}
 		if (busy == 0)
 			break;
 		show_draw(monotonic());
 		alarm(show.on ? TICK_TERMINAL_S : 0);
-		signal_take();
+		if (stop_signal == 0 || told)
+			signal_take();
 		for (i = 0; stop_signal != 0 && !told && i < opt.jobs; i++)
 			process_kill(shared->jobs[i].pid, stop_signal);
 		told = stop_signal != 0;

@@ -522,6 +522,125 @@ picture() {
 	[[ $output == *'prefix exp: expected an experiment to measure'* ]]
 }
 
+@test "two processes that measure different runs do each other no harm" {
+	run -0 experiment -q --isolate -r 2 -i 1
+	measure() {
+		experiment --benchmark-only -r 2 -i 1 --run "$1" -b "w=echo >> '$BATS_TEST_TMPDIR/measuring'
+		    until [ -e '$BATS_TEST_TMPDIR/go' ]; do sleep 0.05; done; echo runtime: 1ms"
+	}
+	measure 1 > one 2>&1 3>&- &
+	local first=$!
+	wait_until 20 test -s measuring
+	measure 2 > two 2>&1 3>&- &
+	local second=$!
+	wait_until 20 eval '[ "$(wc -l < measuring)" = 2 ]'
+	: > go
+	ended 0 $first
+	ended 0 $second
+	cat one two
+	run ! grep -e 'was made' -e failed -e 'last life' one two
+	[ "$(cat "$OUT"/*--w.csv | grep -c ,1000$)" = 4 ]
+	gone
+}
+
+@test "runs are added when no other process is at work on the experiment" {
+	export SIGNS=$BATS_TEST_TMPDIR
+	scene waits <<-'END'
+		init; edit; : > "$SIGNS/working"
+		until [ -e "$SIGNS/go" ]; do sleep 0.05; done
+		result false success Done.
+	END
+	REHEARSAL=$SCENE/waits experiment -r 2 -i 1 --isolate --run 1 > said 2>&1 3>&- &
+	wait_until 20 test -e working
+	run -75 experiment -r 3 -i 1 --isolate --run 3
+	[[ $output == *'another runner is at work on prefix exp: runs and benchmarks can be added when none is'* ]]
+	run -0 experiment -r 2 -i 1 --isolate --run 2
+	: > go
+	ended 0 $!
+	run -0 experiment -r 3 -i 1 --isolate --run 3
+	grep -qx runs,3 "$OUT/exp--experiment.csv"
+	[ "$(rows)" = $'1/1 success\n2/1 success\n3/1 success' ]
+	gone
+}
+
+@test "the branch of the next iteration may be checked out later, but not at the start" {
+	REHEARSAL='success rate-limit' run -75 experiment --isolate -r 1 -i 2
+	project switch -q exp-run-1-iteration-2
+	run -2 experiment --isolate -r 1 -i 2
+	[[ $output == *'refs/heads/exp-run-1-iteration-2: expected a branch that no work tree has checked out'* ]]
+	[ "$(calls)" = 2 ]
+	project switch -q main
+	scene looks <<-'END'
+		init; edit; git -C "$PROJECT" switch -q exp-run-1-iteration-2
+		result false success Done.
+	END
+	REHEARSAL=$SCENE/looks run -0 experiment --isolate -r 1 -i 2
+	[ "$(project rev-parse exp-run-1-iteration-2)" = "$(ledger commit | tail -n 1)" ]
+	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 success' ]
+	gone
+}
+
+@test "attempts are kept where the user has git fetch prune" {
+	git config --global fetch.prune true
+	REHEARSAL='overloaded overloaded' run -3 experiment --isolate -r 1 -i 4
+	REHEARSAL=overloaded run -3 experiment --isolate -r 1 -i 4
+	[ "$(project for-each-ref refs/cc-run-experiments | grep -c attempt-)" = 4 ]
+	gone
+}
+
+@test "TERM that comes while a run is being started ends all" {
+	[[ ${CC-} != *musl* ]] || skip "its posix_spawn is delayed, too"
+	unsanitized			# LeakSanitizer and strace exclude each other
+	REHEARSAL=hang CC_TEST_ID=$BATS_TEST_TMPDIR strace -qq -o trace \
+	    -e trace=clone -e inject=clone:delay_exit=3000000:when=1 "$CCRE" \
+	    --no-plugin -o "$OUT" -r 2 -i 1 -j 2 "$PROJECT" exp > said 2>&1 3>&- &
+	wait_until 20 pgrep -P $! > /dev/null
+	local runner
+	runner=$(pgrep -P $!)
+	wait_until 20 eval '[ "$(pgrep -cP "$runner" cc-run)" = 1 ]'
+	kill -TERM "$runner"
+	wait_until 30 eval '! alive "$runner"'
+	ended 143 $!
+	gone
+}
+
+@test "where no process can be started for a run those at work end, and it says so" {
+	[[ ${CC-} != *musl* ]] || skip "its posix_spawn would fail"
+	unsanitized			# LeakSanitizer and strace exclude each other
+	scene both <<-'END'
+		init; edit
+		until [ "$(wc -l < "$REHEARSAL_STATE")" -ge 2 ]; do sleep 0.05; done
+		result false success Done.
+	END
+	CC_TEST_ID=$BATS_TEST_TMPDIR REHEARSAL=$SCENE/both run -1 strace -qq -o trace \
+	    -e trace=clone -e inject=clone:error=EAGAIN:when=3 "$CCRE" \
+	    --no-plugin -o "$OUT" -r 3 -i 1 -j 2 "$PROJECT" exp
+	echo "$output"
+	[[ $output == *'stopped: cannot start run 3: Resource temporarily unavailable: the same command goes on from here'* ]]
+	[ "$(rows)" = $'1/1 success\n2/1 success' ]
+	gone
+	run -0 experiment -r 3 -i 1 -j 2
+}
+
+@test "a run that waits for a limit ends when another is denied" {
+	export SAID=$BATS_TEST_TMPDIR/said
+	scene mixed <<-'END'
+		case $prompt in
+		*'in run 1.'*)
+			init; edit; limit rejected 3600
+			result true success "You've hit your 5-hour limit" ',"api_error_status":429'
+			exit 1 ;;
+		esac
+		until grep -q 'waiting for' "$SAID"; do sleep 0.05; done
+		api_error 401 'Invalid API key'
+	END
+	REHEARSAL=$SCENE/mixed experiment -w -r 2 -i 1 -j 2 > said 2>&1 3>&- &
+	local pid=$!
+	wait_until 40 eval '! alive $pid'
+	ended 77 $pid
+	gone
+}
+
 @test "the plan of an isolated experiment can be pasted" {
 	experiment --isolate -n -r 1 -i 2 > plan
 	grep -v '^#' plan > plan.sh
