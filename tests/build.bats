@@ -313,6 +313,28 @@ modes() {
 	diff <(defaults_of_help) <(defaults_of_manual)
 }
 
+@test "every message in the manual's DIAGNOSTICS is one of the source" {
+	command -v python3 > /dev/null || skip "python3 is absent"
+	run -0 python3 - "$CCRE_ROOT" <<-'END'
+		import re, sys
+		source = open(sys.argv[1] + "/cc-run-experiments.c").read()
+		source = re.sub(r'"\s*\n\s*"', "", source).replace('\\"', '"')
+		composed = ["leftover killed", "was started without", "another runner is at work on run"]
+		manual = open(sys.argv[1] + "/cc-run-experiments.1").read()
+		messages = manual.split(".Sh DIAGNOSTICS")[1].split("\n.Sh ")[0]
+		messages = re.findall(r"^\.It (.*)", messages, re.M)
+		for message in messages:
+		    message = message.replace(r"\-", "-").replace(r"\(dq", '"').replace(r"\e", "\\")
+		    for words in re.split(r"[^ ]*\b[A-Z]+\b[^ ]*|[^ ]*\d[^ ]*|[:,] |/", message):
+		        words = words.strip()
+		        if len(words) > 7 and words not in source and words not in composed:
+		            print("not in the source:", words, "of:", message)
+		print(len(messages) > 100)
+	END
+	echo "$output"
+	[ "$output" = True ]
+}
+
 @test "the defaults that --help tells can be typed" {
 	local option value words=()
 	while read -r option value; do
