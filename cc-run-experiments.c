@@ -1889,6 +1889,13 @@ stopping(void)
 	return stop_signal != 0;
 }
 
+/* ending: do all stop, by a signal or as one of the runs has to? */
+static int
+ending(void)
+{
+	return stopping() || shared->status != 0;
+}
+
 /*
  * process_usable: 0 and its absolute path, EXIT_NOEXEC or EXIT_NOTFOUND.  A
  * link is not followed: some programs go by the name they are called by.
@@ -2323,7 +2330,7 @@ job_wait(enum state state)
 
 	if (plan_only)
 		return 0;
-	while (!turn && !stopping() && shared->status == 0) {
+	while (!turn && !ending()) {
 		lock_write(1);
 		for (turn = 1, other = shared->jobs; other < shared->jobs +
 		    opt.jobs; other++)
@@ -2384,6 +2391,14 @@ environment(struct words *w)
 	for (e = environ; *e != NULL; e++)
 		if (!begins_one(*e, dropped) || begins_one(*e, kept))
 			words_add(w, *e);
+}
+
+/* mark_use: what is started from now on has this mark. */
+static void
+mark_use(const char *mark)
+{
+	COPY(process_mark, mark);
+	words_set(&agent_vars, MARK, process_mark);
 }
 
 /* Who commits: author's name and address, then the committer's. */
@@ -4926,8 +4941,7 @@ static void
 clone_work(int run)
 {
 	job->run = run;
-	COPY(process_mark, clone_mark(run));
-	words_set(&agent_vars, MARK, process_mark);
+	mark_use(clone_mark(run));
 }
 
 /*
@@ -4937,7 +4951,7 @@ clone_work(int run)
 static void
 clone_make(int run)
 {
-	int id;
+	long id = run > 0 ? run : opt.first, last = run > 0 ? run : opt.last;
 
 	clone_init(run);
 	mkdir(tree_file("info/"), 0777);
@@ -4947,11 +4961,10 @@ clone_make(int run)
 	words_free(&tree_users);
 	words_free(&tree_empty);
 	refs_read(&refs);
-	for (id = (int)opt.first; id <= opt.last; id++)
-		if (run == 0 || id == run) {
-			clone_work(id);
-			process_end_elders();
-		}
+	for (; id <= last; id++) {
+		clone_work((int)id);
+		process_end_elders();
+	}
 }
 
 /* clone_fetch: what the run has come to is in the user's repository, too. */
@@ -5018,8 +5031,7 @@ limit_wait(void)
 	COPY(job->what, text("%.200s waits", job->what));
 	job->limit = wait;
 	job->start = start;
-	for (; now - start < wait && !stopping() && shared->status == 0;
-	    now = monotonic()) {
+	for (; now - start < wait && !ending(); now = monotonic()) {
 		show_draw(now);
 		alarm(show.on ? TICK_TERMINAL_S : TICK_S);
 		signal_take();
@@ -5447,15 +5459,11 @@ resume_home(void)
 {
 	char head[NAME_SIZE];
 	int run, m;
-	size_t i;
 
 	if (git_try("symbolic-ref", "-q", "HEAD") != 0)
 		return 0;
 	COPY(head, fd_line(git_out));
-	for (i = 0; i < refs.n; i++)
-		if (begins(refs.v[i], text("%s ", head)))
-			return !branch_parse(head, &run, &m);
-	return 0;
+	return ref_id(head)[0] != '\0' && !branch_parse(head, &run, &m);
 }
 
 /* resume_known: is commit where a run of ours begins, or has come to? */
@@ -5580,8 +5588,8 @@ static void
 experiment_begin(void)
 {
 	const char *claude[] = { repo.claude, "--version", NULL };
-	const char *name = experiment_file("experiment");
-	char *is, *was = file_text(output_fd, name, NULL);
+	const char *name;
+	char *is, *was;
 	size_t i, size;
 	FILE *to;
 
@@ -5597,6 +5605,8 @@ experiment_begin(void)
 		csv_line(to, (const char *const[]){ settings_all.v[i],
 		    settings_all.v[i + 1], NULL });
 	memory_end(to);
+	name = experiment_file("experiment");
+	was = file_text(output_fd, name, NULL);
 	if (was == NULL || strcmp(is, was) != 0) {
 		lock_settings(F_WRLCK);
 		to = file_begin(name);
@@ -5749,7 +5759,7 @@ job_ended(pid_t pid, int status)
 		return 0;		/* an orphan of one that was killed */
 	if (status > 128 && stop_signal == 0) {
 		warn("run %d was killed by signal %d", j->run, status - 128);
-		COPY(process_mark, clone_mark(j->run));
+		mark_use(clone_mark(j->run));
 		process_sweep(0);
 	}
 	j->pid = 0;
@@ -5770,7 +5780,7 @@ jobs(void)
 		while (id > 0 && id <= opt.last && run_measured(&runs[id]))
 			id++;
 		if (id <= (opt.benchmark_only ? 0 : opt.last) &&
-		    busy < opt.jobs && !stopping() && shared->status == 0) {
+		    busy < opt.jobs && !ending()) {
 			busy += job_start(id++);
 			continue;
 		}
@@ -6222,8 +6232,7 @@ check_repository(void)
 	words_free(&said);
 	words_set(&git_vars, "GIT_DIR", repo.dir);
 	words_set(&git_vars, "GIT_WORK_TREE", top);
-	COPY(process_mark, top);
-	words_set(&agent_vars, MARK, process_mark);
+	mark_use(top);
 	if (chdir(top) != 0)
 		die(EXIT_USAGE, "%s: cannot be entered:", top);
 	if (stat(top, &st) != 0 || stat(repo.dir, &dir) != 0)
