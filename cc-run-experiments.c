@@ -2008,15 +2008,18 @@ process_actions(const struct process *p, int in,
 	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
 }
 
-/* process_spawn: the new child, or we die; EAGAIN is tried for 5 s. */
+/*
+ * process_spawn: the new child, or we die; EAGAIN is tried for 5 s.  Its time
+ * begins before it does: it may have ended before we go on.
+ */
 static pid_t
-process_spawn(const struct process *p)
+process_spawn(const struct process *p, double *start)
 {
 	static const struct timespec second = { 1, 0 };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t how;
 	pid_t pid = 0;
-	int e, tries, in = p->input == NULL ?
+	int e, tries = 0, in = p->input == NULL ?
 	    open("/dev/null", O_RDONLY | O_CLOEXEC) : fd_scratch();
 
 	if (in < 0 || (p->input != NULL &&
@@ -2027,11 +2030,13 @@ process_spawn(const struct process *p)
 	    posix_spawnattr_init(&how) != 0)
 		die(1, "out of memory");
 	if ((e = process_actions(p, in, &files, &how)) == 0)
-		for (tries = 0; (e = posix_spawn(&pid, p->path, &files, &how,
-		    (char *const *)(size_t)p->argv,
-		    (char *const *)(size_t)p->environment->v)) == EAGAIN &&
-		    tries < 5; tries++)
-			nanosleep(&second, NULL);
+		do {
+			*start = monotonic();
+			e = posix_spawn(&pid, p->path, &files, &how,
+			    (char *const *)(size_t)p->argv,
+			    (char *const *)(size_t)p->environment->v);
+		} while (e == EAGAIN && tries++ < 5 &&
+		    nanosleep(&second, NULL) == 0);
 	posix_spawnattr_destroy(&how);
 	posix_spawn_file_actions_destroy(&files);
 	close(in);
@@ -2263,14 +2268,15 @@ process_nap(const struct process *p, double start, double now, double until)
 
 /* process_wait: until it has ended, or has been ended: TERM, CONT, KILL. */
 static void
-process_wait(const struct process *p, pid_t pid, struct ended *e)
+process_wait(const struct process *p, pid_t pid, double start,
+    struct ended *e)
 {
-	struct watch w = { 0 };
-	double now, until = 0;		/* the end of its grace, once it has */
+	struct watch w = { .start = start, .grown = start,
+	    .out_grown = start };
+	double now = start, until = 0;	/* the end of its grace, once it has */
 
-	w.start = w.grown = w.out_grown = now = monotonic();
 	if (p->agent)
-		job->start = now;
+		job->start = start;
 	for (e->why = BY_ITSELF; !process_over(pid); now = monotonic()) {
 		if (e->why == BY_ITSELF &&
 		    (e->why = process_verdict(p, &w, now)) != BY_ITSELF) {
@@ -2283,16 +2289,17 @@ process_wait(const struct process *p, pid_t pid, struct ended *e)
 		}
 		if (p->agent)
 			show_draw(now);
-		process_nap(p, w.start, now, until);
+		process_nap(p, start, now, until);
 	}
 	alarm(0);
-	e->seconds = monotonic() - w.start;
+	e->seconds = monotonic() - start;
 }
 
 /* process_run: to its end, and all about that. */
 static void
 process_run(const struct process *p, struct ended *e)
 {
+	double start;
 	int status;
 	pid_t pid;
 
@@ -2306,8 +2313,8 @@ process_run(const struct process *p, struct ended *e)
 		e->status = 128 + stop_signal;
 		return;
 	}
-	pid = process_spawn(p);
-	process_wait(p, pid, e);
+	pid = process_spawn(p, &start);
+	process_wait(p, pid, start, e);
 	if (p->agent)
 		e->survivors = process_sweep(pid);
 	process_kill(-pid, SIGKILL);	/* before the reaping: see above */
@@ -4057,8 +4064,10 @@ claude_call(struct attempt *a)
 	COPY(a->started_at, utc(time(NULL)));
 	process_run(&p, &a->ended);
 	free(prompt);
-	/* As the ledger has it, so that a resumed run has as much time left. */
-	a->ended.seconds = strtod(text("%.3f", a->ended.seconds), NULL);
+	/* As the ledger has it, so that a resumed run has as much time left;
+	 * never 0, which would say that nothing is charged. */
+	a->ended.seconds = strtod(text("%.3f", a->ended.seconds + 0.0005),
+	    NULL);
 	scratch_reset();
 	job->state = IDLE;
 	if (plan_only)

@@ -174,6 +174,14 @@ git_project() {
 	done
 }
 
+@test "the wall time of a benchmark that ends while it is still being started is whole" {
+	unsanitized			# LeakSanitizer and strace exclude each other
+	CC_TEST_ID=$BATS_TEST_TMPDIR run -0 strace -qq -o trace -e trace=clone,clone3 \
+	    -e inject=clone,clone3:delay_exit=200000 "$CCRE" -q --no-plugin -o "$OUT" \
+	    -r 1 -i 1 -b nap='sleep 0.1' "$PROJECT" exp
+	[ "$(us nap 1)" -ge 100000 ]
+}
+
 @test "a line that looks like a runtime to people only is told, and the wall time taken" {
 	local line
 	for line in 'Runtime: 3ms' '  RUNTIME = 3 ms' 'runtime 3ms'; do

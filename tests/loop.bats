@@ -334,6 +334,15 @@ scenes_of_stops() {
 	run ! project cat-file -e "$(kept 1 1 1):bench/run.sh"
 }
 
+@test "a failure that took no time at all is charged, and skipped" {
+	sed 's|(double)t.tv_nsec / 1e9|0 * &|' "$CCRE_ROOT/cc-run-experiments.c" > coarse.c
+	run ! cmp -s coarse.c "$CCRE_ROOT/cc-run-experiments.c"
+	build coarse.c "$PWD/coarse"
+	CCRE=$PWD/coarse REHEARSAL='failure success' run -0 experiment -r 1 -i 2
+	[ "$(attempts)" = $'1.1.1 failure\n1.2.1 success' ]
+	[[ $(ledger charged_seconds | head -n 1) != 0.000 ]]
+}
+
 @test "after a skipped failure the next iteration starts with a clean tree and index" {
 	scene messy <<-'END'
 	init; echo broken > main.py; echo new > new.txt; git add new.txt; exit 1
