@@ -2863,6 +2863,7 @@ tree_clear(void)
 }
 
 static struct kept stash_log;		/* git stash list is made from it */
+static struct kept experiment_csv;	/* as all who work with it have it */
 
 /* kept_now: such a file as it is now. */
 static struct kept
@@ -2915,9 +2916,9 @@ kept_ours(const char *name)
 		return !in_clone || (opt.benchmark_only ?
 		    run >= opt.first && run <= opt.last : run == job->run);
 	}
-	return strcmp(name, "experiment.csv") == 0 || (!in_clone &&
+	return !in_clone &&
 	    (strcmp(name, text("%s.csv", tables[LEDGER].kind)) == 0 ||
-	    strcmp(name, text("%s.csv", tables[DIFFSTATS].kind)) == 0));
+	    strcmp(name, text("%s.csv", tables[DIFFSTATS].kind)) == 0);
 }
 
 /* kept_list: the CSV files of the results that are no other run's. */
@@ -3098,6 +3099,8 @@ kept_mend(void)
 	for (i = kept_n; i > 0; i--)
 		kept_back(&kept[i - 1]);
 	kept_forget();			/* last: we may die, and come again */
+	if (experiment_csv.name != NULL)
+		kept_back(&experiment_csv);
 	tables_back();
 	lock_write(0);
 }
@@ -5623,6 +5626,7 @@ experiment_begin(void)
 		file_end(to, name);
 	}
 	lock_settings(F_RDLCK);
+	experiment_csv = kept_now(experiment_file("experiment"));
 	free(is);
 	free(was);
 	table_append(&tables[LEDGER], NULL);

@@ -715,6 +715,27 @@ baseline' ]
 	gone
 }
 
+@test "what the experiment is stays known when an agent removes it as another is called" {
+	scene removes <<-'END'
+		init; edit
+		case $prompt in
+		*'iteration 1 of 2 in run 1.'*)
+			until [ -e "$MARKS/second" ]; do rm -f "$OUT/exp--experiment.csv"; done ;;
+		*'iteration 2 of 2 in run 2.'*)
+			: > "$MARKS/second"; until [ -e "$MARKS/back" ]; do sleep 0.05; done ;;
+		*'iteration 2 of 2 in run 1.'*) : > "$MARKS/back" ;;
+		esac
+		result false success Done.
+	END
+	export MARKS=$BATS_TEST_TMPDIR
+	REHEARSAL=$SCENE/removes run -0 experiment -j 2 -r 2 -i 2
+	echo "$output"
+	run -0 experiment -j 2 -r 2 -i 2
+	[[ $output == *'all runs are finished'* ]]
+	[ "$(calls)" = 4 ]
+	gone
+}
+
 @test "rows of another process stay when those that an agent removed are put back" {
 	scene removes <<-'END'
 		init; edit
