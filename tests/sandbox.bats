@@ -83,7 +83,7 @@ works_in_a_clone() {
 	[ "$(project show exp-run-1-iteration-2:said | xargs)" = 'hello 1 hello 2' ]
 	[ ! -e plugin/x ]
 	# The arm without the plugin does not see it, though it is named.
-	run -0 boxed "cat $PWD/plugin/skills/file 2> /dev/null || echo hidden"
+	run -0 --separate-stderr boxed "cat $PWD/plugin/skills/file || echo hidden"
 	[ "$output" = hidden ]
 }
 
