@@ -1314,7 +1314,8 @@ static void
 file_end(FILE *f, const char *name)
 {
 	const char *beside = text("%s.tmp", name);
-	int bad = fflush(f) != 0 || (*name != '/' && fsync(fileno(f)) != 0);
+	int bad = fflush(f) != 0 || ferror(f) ||	/* of any write before */
+	    fsync(fileno(f)) != 0;
 	int error;
 
 	if (fclose(f) != 0 || bad ||
@@ -3527,8 +3528,6 @@ note_write(int at_work)
 	words_write(to, &tree_users);
 	words_write(to, &tree_empty);
 	words_write(to, &refs);
-	if (fflush(to) != 0 || fsync(fileno(to)) != 0)
-		die(1, "cannot write %s:", tree_file(NOTE_NAME));
 	file_end(to, tree_file(NOTE_NAME));
 }
 

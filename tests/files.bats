@@ -739,3 +739,14 @@ fills() {
 	print(run('torn', 3, data).decode())
 	EOF
 }
+
+@test "what does not fit on the disk is there as a whole or not at all" {
+	yes '# a comment' | head -n 2000 >> "$PROJECT/.git/config"
+	export -f ccre experiment
+	run -1 bash -c 'ulimit -f 8; experiment -r 1 -i 1'
+	[[ $output == *'cannot write '*cc-run-experiments.note* ]]
+	[ "$(calls)" = 0 ]
+	[ -z "$(find "$PROJECT/.git" "$OUT" -name '*.tmp')" ]
+	run -0 experiment -r 1 -i 1
+	house_is_clean
+}
