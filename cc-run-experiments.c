@@ -2449,7 +2449,9 @@ environments(void)
 	    "core.splitIndex", "false", "core.safecrlf", "false",
 	    "gc.auto", "0", "maintenance.auto", "false", "commit.gpgSign",
 	    "false", "submodule.recurse", "false",
-	    "i18n.commitEncoding", "UTF-8", "core.fsync",
+	    "i18n.commitEncoding", "UTF-8", "diff.orderFile", "/dev/null",
+	    "transfer.fsckObjects", "false", "fetch.fsckObjects", "false",
+	    "protocol.file.allow", "always", "core.fsync",
 	    "committed,reference", NULL };
 	static const char *const theirs[] = { "gc.auto", "0",
 	    "maintenance.auto", "false", "core.fsync",
@@ -2535,6 +2537,20 @@ git_run(const char *const *argv)
 	return program_run(repo.git, argv, &git_vars, GIT_TIMEOUT_S, 0);
 }
 
+/* git_fault: the line of an error, behind warnings and hints, or the first. */
+static const char *
+git_fault(void)
+{
+	char line[1024];
+	FILE *in = fd_stream(git_err, 0);
+	int found = 0;
+
+	while (!found && line_read(in, line, sizeof line))
+		found = begins(line, "fatal: ") || begins(line, "error: ");
+	fclose(in);
+	return found ? text("%s", line) : fd_line(git_err);
+}
+
 /* git_fail: die with the command, its status and what it said. */
 static void
 git_fail(const char *const *argv, int status)
@@ -2548,7 +2564,7 @@ git_fail(const char *const *argv, int status)
 		    private_dir);
 	while (*++argv != NULL)
 		line = text("%s %.200s", line, *argv);
-	die(1, "%.500s: exit status %d: %s", line, status, fd_line(git_err));
+	die(1, "%.500s: exit status %d: %s", line, status, git_fault());
 }
 
 static void
@@ -3424,6 +3440,27 @@ ref_keep(const char *attempt, const char *name, const char *id)
 		ref_set(text("%s%s", attempt, name), id);
 }
 
+/* stash_keep: where the newest stash entry is new, the new ones under it. */
+static void
+stash_keep(const struct words *now, const char *attempt)
+{
+	static const char name[] = "refs/stash ";
+	struct words entries = { NULL, 0 };
+	size_t i = words_at(now, name, strlen(name));
+
+	if (attempt == NULL || i == now->n ||
+	    strcmp(ref_field(now->v[i], 1), ref_id("refs/stash")) == 0)
+		return;
+	git_try("rev-list", "-g", "refs/stash", "--");
+	git_listed(&entries);
+	for (i = 1; i < entries.n; i++)
+		if (stash_log.content == NULL || strstr(stash_log.content,
+		    entries.v[i]) == NULL)
+			ref_keep(attempt, text("-refs/stash-%zu", i),
+			    entries.v[i]);
+	words_free(&entries);
+}
+
 /*
  * ref_back: name is as it was, or gone where it was not; now is kept.  After
  * a KILL it may be the user who changed it: then only what is gone is remade.
@@ -3470,6 +3507,7 @@ refs_back(const struct words *now, const char *attempt)
 	int new, order;
 
 	words_sort(&refs);
+	stash_keep(now, attempt);
 	/* What is new goes first: it may be in the way of what was. */
 	for (new = 1; new >= 0; new--)
 		for (i = j = 0; i < n || j < now->n;) {
@@ -3643,7 +3681,11 @@ tree_add_raw(void)
 	return status == 0 ? 0 : -1;
 }
 
-/* tree_add: all that claude left into the index; 0, or -1 if not all. */
+/*
+ * tree_add: all that claude left into the index; 0, or -1 if not all.  What is
+ * said may be of a directory that cannot be read; once opened, it is of filters
+ * and settings, which may talk.
+ */
 static int
 tree_add(void)
 {
@@ -3652,7 +3694,8 @@ tree_add(void)
 	if (access(tree_index(), F_OK) != 0)	/* removed: what is ignored, */
 		git("read-tree", tree_start);	/* but committed, stays */
 	for (tries = 0; tries < 2; tries++) {
-		if (git_try("add", "-A") == 0 && fd_size(git_err) == 0)
+		if (git_try("add", "-A") == 0 && (fd_size(git_err) == 0 ||
+		    tries > 0))
 			return 0;
 		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
 	}
@@ -3769,8 +3812,10 @@ tree_commit(const char *message, int needed, const char *attempt,
 	    message);
 	COPY(id, git_said("rev-parse", "HEAD"));
 	refs_put(tree_ref(), id);
-	if (partial != 0)
+	if (partial != 0) {
+		warn("git cannot add all that was left: the rest is removed");
 		tree_restore(tree_branch, id);
+	}
 	return text("%s", id);
 }
 
@@ -6261,6 +6306,11 @@ check_index(void)
 {
 	const char *line, *path;
 
+	if (git_try("config", "--type=bool", "core.sparseCheckout") == 0 &&
+	    strcmp(fd_line(git_out), "true") == 0)
+		die(EXIT_USAGE, "%s: expected all files, not a sparse "
+		    "checkout, into which new ones cannot be committed: git "
+		    "sparse-checkout disable, or use --isolate", top);
 	git("ls-files", "-z", "-v", "-s");
 	while ((line = git_next('\0')) != NULL) {
 		path = strchr(line, '\t') + 1;

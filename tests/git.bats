@@ -2102,3 +2102,66 @@ git_processes() {
 	[[ $output = *"dubious ownership"* ]]
 	[ "$(calls)" = 0 ]
 }
+
+@test "a sparse checkout is refused, for its agents' files could not be committed" {
+	mkdir "$PROJECT/src"
+	echo x > "$PROJECT/src/x"
+	project add -A
+	project commit -qm src
+	project sparse-checkout set src
+	run -2 experiment -r 1 -i 1
+	[[ $output == *"$PROJECT: expected all files, not a sparse checkout"*'git sparse-checkout disable'* ]]
+	[ "$(calls)" = 0 ]
+	REHEARSAL_EDIT='mkdir -p docs; echo x > docs/new.md' run -0 experiment --isolate -r 1 -i 1
+	project show exp-run-1-iteration-1:docs/new.md
+}
+
+@test "a filter or a setting about which git talks is applied all the same" {
+	project config filter.talks.clean 'echo talking >&2; tr a-z A-Z'
+	project config core.fsyncObjectFiles true
+	echo '*.up filter=talks' > "$PROJECT/.gitattributes"
+	project add -A
+	project commit -qm filter
+	REHEARSAL_EDIT='echo word > new.up' run -0 experiment -r 1 -i 1
+	[ "$(project show exp-run-1-iteration-1:new.up)" = WORD ]
+}
+
+@test "each stash entry that was made beside a run is kept, and the user's stays" {
+	echo mine >> "$PROJECT/main.py"
+	project stash -q
+	project worktree add -q ../beside main~0
+	scene stashes <<-'END'
+		init
+		for n in $(seq 20); do
+			echo "stash $n" >> "$BATS_TEST_TMPDIR/beside/main.py"
+			git -C "$BATS_TEST_TMPDIR/beside" stash -q
+		done
+		edit; result false success Done.
+	END
+	export BATS_TEST_TMPDIR
+	REHEARSAL=$SCENE/stashes run -0 experiment -r 1 -i 1
+	local refs=refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1-refs
+	[ "$(project show $refs/stash:main.py | tail -n 1)" = 'stash 20' ]
+	[ "$(project show $refs/stash-1:main.py | tail -n 1)" = 'stash 19' ]
+	[ "$(project show $refs/stash-19:main.py | tail -n 1)" = 'stash 1' ]
+	[ "$(project for-each-ref $refs | wc -l)" = 20 ]
+	[ "$(project stash list | wc -l)" = 1 ]
+	[ "$(project show stash:main.py | tail -n 1)" = mine ]
+	project worktree remove -f ../beside
+}
+
+@test "of what git says when it fails the error is shown, not a warning before it" {
+	project config diff.orderFile nowhere	# this one does no harm
+	run -0 experiment -r 1 -i 1
+	cat > bin/git <<-'END'
+		#!/bin/sh
+		case " $* " in
+		*' commit -q '*) printf 'hint: look\nwarning: old\nfatal: no way\n' >&2; exit 128 ;;
+		esac
+		exec "$REAL_GIT" "$@"
+	END
+	chmod +x bin/git
+	REAL_GIT=$(PATH=${PATH#*:} command -v git) run -1 experiment -r 2 -i 1
+	[[ $output == *'exit status 128: fatal: no way'* ]]
+	rm bin/git
+}
