@@ -4111,10 +4111,11 @@ claude_call(struct attempt *a)
 	COPY(a->started_at, utc(time(NULL)));
 	process_run(&p, &a->ended);
 	free(prompt);
-	/* As the ledger has it, so that a resumed run has as much time left;
-	 * never 0, which would say that nothing is charged. */
-	a->ended.seconds = strtod(text("%.3f", a->ended.seconds + 0.0005),
-	    NULL);
+	/* As the ledger has it, so that a resumed run has as much time left; if
+	 * claude did run, never 0, by which nothing would be charged. */
+	if (a->ended.seconds > 0)
+		a->ended.seconds = strtod(text("%.3f", a->ended.seconds +
+		    0.0005), NULL);
 	scratch_reset();
 	job->state = IDLE;
 	if (plan_only)
@@ -5288,6 +5289,27 @@ branch_parse(const char *ref, int *run, int *m)
 	    strchr("/", ref[strlen(head) + (size_t)end]) != NULL;
 }
 
+/*
+ * branch_begin: the iteration's branch is where it starts.  Other commits that
+ * are there, of an attempt that was killed or of the user, are kept.
+ */
+static void
+branch_begin(const struct run *r, int m, int k)
+{
+	char id[ID_SIZE], attempt[NAME_SIZE];
+
+	COPY(id, ref_id(tree_ref()));
+	COPY(attempt, attempt_ref(r->id, m, k));
+	if (id[0] != '\0' && strcmp(id, tree_start) != 0 &&
+	    *git_said("for-each-ref", "--count=1", "--contains", id,
+	    text(REFS "%s/", opt.prefix)) == '\0') {
+		ref_keep(attempt, text("-refs/heads/%s", tree_branch), id);
+		warn("%s had other commits: kept in %s-refs/", tree_branch,
+		    attempt);
+	}
+	tree_checkout(tree_branch, tree_start);
+}
+
 /* iteration: attempts until one decides. */
 static enum next
 iteration(struct run *r, int m)
@@ -5299,7 +5321,7 @@ iteration(struct run *r, int m)
 	COPY(tree_branch, branch_name(r->id, m));
 	COPY(tree_start, r->commit);
 	r->timeouts = 0;
-	tree_checkout(tree_branch, tree_start);
+	branch_begin(r, m, k);
 	for (; next == ATTEMPT_AGAIN; k++) {
 		if (job_wait(AGENT) != 0)
 			return stop(128 + stop_signal, "");

@@ -335,7 +335,7 @@ scenes_of_stops() {
 }
 
 @test "a failure that took no time at all is charged, and skipped" {
-	sed 's|(double)t.tv_nsec / 1e9|0 * &|' "$CCRE_ROOT/cc-run-experiments.c" > coarse.c
+	sed 's|(double)t.tv_nsec / 1e9|&/1e6|' "$CCRE_ROOT/cc-run-experiments.c" > coarse.c
 	run ! cmp -s coarse.c "$CCRE_ROOT/cc-run-experiments.c"
 	build coarse.c "$PWD/coarse"
 	CCRE=$PWD/coarse REHEARSAL='failure success' run -0 experiment -r 1 -i 2

@@ -340,6 +340,33 @@ killed_in() {
 	house_is_clean
 }
 
+@test "what an agent had committed is kept once, wherever HEAD is after a kill" {
+	local there theirs
+	for there in stays agent-detaches agent-leaves user-leaves; do
+		scene commits <<-'END'
+			init; echo half > half.txt; git add -A; git commit -qm half; git rev-parse HEAD > ../theirs
+			case $THERE in
+			agent-detaches) git checkout -q --detach main ;;
+			agent-leaves) git checkout -q main ;;
+			esac
+			echo $$ > ../claude.pid; : > ../working
+			sleep 1000
+		END
+		export THERE=$there
+		killed_in commits -r 1 -i 1
+		[ "$there" != user-leaves ] || project checkout -q main
+		theirs=$(cat theirs)
+		REHEARSAL=success run -0 experiment -r 1 -i 1
+		echo "$there: $output"
+		[ "$(project for-each-ref --contains "$theirs" | wc -l)" = 1 ]
+		[ "$(project for-each-ref --contains "$theirs" refs/cc-run-experiments | wc -l)" = 1 ]
+		house_is_clean
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		rm -rf "$OUT" "$REHEARSAL_STATE" working
+	done
+}
+
 @test "branches, tags and settings that an agent removed before a kill are back or told" {
 	project branch side
 	project tag one
@@ -520,6 +547,25 @@ killed_in() {
 	[ "$(project rev-parse main)" = "$new" ]
 	[ "$(project symbolic-ref HEAD)" = refs/heads/main ]
 	[ -z "$(project status --porcelain)" ]
+}
+
+@test "what the user has committed on the branch of the next iteration is kept" {
+	local mine how
+	for how in -v --isolate; do
+		REHEARSAL=rate-limit run -75 experiment "$how" -r 1 -i 1
+		project branch -f exp-run-1-iteration-1 main
+		mine=$(project commit-tree -p main -m mine 'main^{tree}')
+		project update-ref refs/heads/exp-run-1-iteration-1 "$mine"
+		REHEARSAL=success run -0 experiment "$how" -r 1 -i 1
+		[ "$(project rev-parse exp-run-1-iteration-1~)" = "$BASE" ]
+		[ "$(project for-each-ref --format='%(refname)' --points-at="$mine")" = \
+		    refs/cc-run-experiments/exp/run-1/iteration-1/attempt-2-refs/heads/exp-run-1-iteration-1 ]
+		[[ $output == *'exp-run-1-iteration-1 had other commits: kept in '*'attempt-2-refs/'* ]]
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		rm -rf "$OUT" "$REHEARSAL_STATE"
+	done
+	house_is_clean
 }
 
 @test "an iteration's branch that the user has checked out grows all the same" {
