@@ -5024,11 +5024,12 @@ clone_make(int run)
 	}
 }
 
-/* clone_fetch: what the run has come to is in the user's repository, too. */
-static void
+/* clone_fetch: what the run has come to is in the user's repository, too; 0, or
+ * git's exit status. */
+static int
 clone_fetch(int run)
 {
-	git("--git-dir", repo.project, "fetch", "-q", "--no-tags",
+	return git_try("--git-dir", repo.project, "fetch", "-q", "--no-tags",
 	    "--no-write-fetch-head", "--no-prune", "--update-head-ok", repo.dir,
 	    text("+%s:%s", tree_ref(), tree_ref()),
 	    text("+" REFS "%s/run-%d/*:" REFS "%s/run-%d/*", opt.prefix, run,
@@ -5248,8 +5249,8 @@ attempt(struct run *r, int iteration, int number)
 	attempt_commit(&a);
 	protected_look(&a);
 	next = attempt_next(r, &a);
-	if (in_clone)
-		clone_fetch(r->id);
+	if (in_clone && clone_fetch(r->id) != 0)
+		die(1, "cannot fetch run %d: %s", r->id, git_fault());
 	unfinished = NULL;
 	finished = next == NEXT_ITERATION || next == END_OF_RUN;
 	ledger_row(&a, finished ? a.ended.seconds : 0);
@@ -5373,8 +5374,8 @@ experiment_leave(void)
 	if (a != NULL && tree_there()) {
 		attempt_commit(a);
 		tree_put_back(a->ref, a->commit);
-		if (in_clone)
-			clone_fetch(a->run);
+		if (in_clone && clone_fetch(a->run) != 0)
+			warn("cannot fetch run %d: %s", a->run, git_fault());
 	}
 	tree_touched &= tree_there();
 	tree_home();

@@ -758,3 +758,32 @@ baseline' ]
 	[ "$(rows)" = $'1/1 success\n1/2 success\n2/1 success\n2/2 success' ]
 	gone
 }
+
+@test "what git finds wrong in an agent's files is fetched all the same" {
+	project config transfer.fsckObjects true
+	project config protocol.file.allow never
+	REHEARSAL_EDIT='printf "[submodule \"x\"]\n\tpath = x\n\turl = -evil\n" > .gitmodules' \
+	    run -0 experiment --isolate -r 1 -i 1
+	project show exp-run-1-iteration-1:.gitmodules
+	[ "$(ledger outcome)" = success ]
+}
+
+@test "an attempt whose work cannot be fetched has its row, with what it cost" {
+	cat > bin/git <<-'END'
+		#!/bin/sh
+		case " $* " in
+		*' fetch '*attempt* | *' fetch '*'+refs/cc-run-experiments/exp/run-1/*'*)
+			echo 'fatal: no way' >&2; exit 128 ;;
+		esac
+		exec "$REAL_GIT" "$@"
+	END
+	chmod +x bin/git
+	REAL_GIT=$(PATH=${PATH#*:} command -v git) run -1 experiment --isolate -r 1 -i 1
+	[[ $output == *'fatal: no way'* ]]
+	[ "$(ledger outcome)" = interrupted ]
+	[ "$(ledger cost_usd)" = 0.0125 ]
+	rm bin/git
+	run -0 experiment --isolate -r 1 -i 1
+	[ "$(ledger outcome | xargs)" = 'interrupted success' ]
+	house_is_clean
+}
