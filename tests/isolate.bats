@@ -594,9 +594,9 @@ picture() {
 	REHEARSAL=hang CC_TEST_ID=$BATS_TEST_TMPDIR strace -qq -o trace \
 	    -e trace=clone -e inject=clone:delay_exit=3000000:when=1 "$CCRE" \
 	    --no-plugin -o "$OUT" -r 2 -i 1 -j 2 "$PROJECT" exp > said 2>&1 3>&- &
-	wait_until 20 pgrep -P $! > /dev/null
+	wait_until 20 pgrep -P $! cc-run > /dev/null
 	local runner
-	runner=$(pgrep -P $!)
+	runner=$(pgrep -P $! cc-run)
 	wait_until 20 eval '[ "$(pgrep -cP "$runner" cc-run)" = 1 ]'
 	kill -TERM "$runner"
 	wait_until 30 eval '! alive "$runner"'
