@@ -160,7 +160,7 @@ enum {
 	ID_SIZE = 72,			/* a commit id, SHA-256 as well */
 	NAME_SIZE = 256,		/* a branch name, a JSON path */
 	TEXT_SIZE = 8192,		/* claude's summary, cut there */
-	JSON_DEPTH = 64,		/* deeper values are passed over */
+	JSON_DEPTH = 1000,		/* a deeper line is passed over */
 	DEPTH = 96,			/* directories that are held open */
 	PREFIX_MAX = 150,		/* it becomes part of file names */
 	WRONG_SIZE = 1024 * 1024,	/* a call's start is not longer */
@@ -761,7 +761,7 @@ temporary(void)
 	return path;
 }
 
-/* fd_scratch: a file without a name. */
+/* fd_scratch: a file without a name; what is written goes to its end. */
 static int
 fd_scratch(void)
 {
@@ -769,7 +769,8 @@ fd_scratch(void)
 	int fd = mkstemp(path);
 
 	if (fd < 0 || (unlink(path) != 0 && errno != ENOENT) ||
-	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
+	    fcntl(fd, F_SETFL, O_APPEND) != 0)
 		die(1, "cannot make a temporary file %s (see TMPDIR):", path);
 	return fd;
 }
@@ -830,20 +831,6 @@ file_text(int at, const char *path, size_t *size)
 	if (in != NULL)
 		fclose(in);
 	return content;
-}
-
-/* file_is: "name\n+content", or "name\n-" for none: is it so? */
-static int
-file_is(const char *word)
-{
-	const char *is = strchr(word, '\n') + 1;
-	char *now = file_text(AT_FDCWD, text("%.*s", (int)(is - 1 - word),
-	    word), NULL);
-	int same = now == NULL ? *is == '-' : *is == '+' &&
-	    strcmp(now, is + 1) == 0;
-
-	free(now);
-	return same;
 }
 
 /* dir_next: the next entry but . and ..; NULL at the end, where it is closed,
@@ -1293,7 +1280,9 @@ table_append(const struct table *t, const char *const *fields)
 
 /*
  * file_begin, file_end: a whole file, written beside its place, renamed.  What
- * is one of the results has a relative name, all else an absolute one.
+ * is one of the results has a relative name, all else an absolute one.  Where
+ * an agent has put a directory it is removed; all else is replaced, so there is
+ * the old or the new one at every moment.
  */
 static FILE *
 file_begin(const char *name)
@@ -1314,10 +1303,14 @@ static void
 file_end(FILE *f, const char *name)
 {
 	const char *beside = text("%s.tmp", name);
-	int bad = fflush(f) != 0 || ferror(f) ||	/* of any write before */
-	    fsync(fileno(f)) != 0;
-	int error;
+	struct stat st;
+	int bad, error;
 
+	if (fstatat(output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		files_remove(output_fd, name);
+	bad = fflush(f) != 0 || ferror(f) ||	/* of any write before */
+	    fsync(fileno(f)) != 0;
 	if (fclose(f) != 0 || bad ||
 	    renameat(output_fd, beside, output_fd, name) != 0 ||
 	    (*name != '/' && fsync(output_fd) != 0)) {
@@ -1328,19 +1321,6 @@ file_end(FILE *f, const char *name)
 	}
 }
 
-/* file_over: the end where an agent may have put a directory: it is removed;
- * all else is replaced, so there is the old or the new one at every moment. */
-static void
-file_over(FILE *f, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode))
-		files_remove(output_fd, name);
-	file_end(f, name);
-}
-
 /* file_put: a file with this content, whatever is in its place. */
 static void
 file_put(const char *name, const char *content, size_t size, mode_t mode)
@@ -1349,7 +1329,7 @@ file_put(const char *name, const char *content, size_t size, mode_t mode)
 
 	fwrite(content, 1, size, f);
 	fchmod(fileno(f), mode);
-	file_over(f, name);
+	file_end(f, name);
 }
 
 /*
@@ -1362,17 +1342,14 @@ table_mend(const struct table *t)
 	const char *name = experiment_file(t->kind);
 	size_t size, cut, len = strlen(t->header);
 	char *data = file_text(output_fd, name, &size);
-	const char *nul = data == NULL ? NULL : memchr(data, '\0', size);
 	struct stat st;
 	int good;
 
 	if (data == NULL)
 		return;
-	for (cut = nul != NULL ? (size_t)(nul - data) : size;
-	    cut > 0 && data[cut - 1] != '\n'; cut--)
+	for (cut = strlen(data); cut > 0 && data[cut - 1] != '\n'; cut--)
 		;
-	good = cut == 0 || (cut > len && begins(data, t->header) &&
-	    data[len] == '\n');
+	good = cut == 0 || (begins(data, t->header) && data[len] == '\n');
 	if (good && fstatat(output_fd, name, &st, 0) == 0 &&
 	    (cut < size || st.st_nlink != 1)) {
 		if (cut < size)
@@ -1425,7 +1402,7 @@ table_back(const struct table *t)
 		for (i = 0; i < there.n; i++)	/* another runner's rows */
 			if (words_find(&sorted, there.v[i]) == NULL)
 				fputs(there.v[i], f);
-		file_over(f, name);
+		file_end(f, name);
 	}
 	words_free(&sorted);
 	words_free(&found);
@@ -1573,23 +1550,6 @@ json_key(struct json *j, int c, size_t used)
 	return 0;
 }
 
-/* json_skip: what is too deep to be of interest; its brackets only pair. */
-static int
-json_skip(struct json *j)
-{
-	long open = 1;
-	int c;
-
-	while (open > 0) {
-		c = json_next(j);
-		if (c == EOF || c == '\n' ||
-		    (c == '"' && json_string(j, j->text, sizeof j->text) != 0))
-			return -1;
-		open += (c == '{' || c == '[') - (c == '}' || c == ']');
-	}
-	return 0;
-}
-
 /* json_value: one value that begins with c; 0, or -1 where it is broken. */
 static int
 json_value(struct json *j, int c, int depth)
@@ -1604,7 +1564,7 @@ json_value(struct json *j, int c, int depth)
 		return 0;
 	}
 	if (depth == JSON_DEPTH)
-		return json_skip(j);
+		return -1;
 	if ((c = json_next(j)) == end)
 		return 0;
 	for (;; c = json_next(j)) {
@@ -1712,13 +1672,7 @@ event_set(struct event *e, const struct field *f, const char *value)
 	plain(to);
 }
 
-/* tokens_sum: what nobody can have used is not counted. */
-static long long
-tokens_sum(long long sum, long long more)
-{
-	return more < 0 || more > LLONG_MAX - sum ? sum : sum + more;
-}
-
+/* event_field: tokens that nobody can have used are not counted. */
 static void
 event_field(struct json *j)
 {
@@ -1726,6 +1680,7 @@ event_field(struct json *j)
 	    "outputTokens", "cacheReadInputTokens",
 	    "cacheCreationInputTokens" };
 	struct event *e = &transcript.event;
+	long long more = strtoll(j->text, NULL, 10);
 	size_t i;
 
 	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
@@ -1733,9 +1688,9 @@ event_field(struct json *j)
 			event_set(e, &event_fields[i], j->text);
 	if (begins(j->path, "modelUsage/")) {
 		for (i = 0, e->models = 1; i < TOKENS; i++)
-			if (strcmp(strrchr(j->path, '/') + 1, of_model[i]) == 0)
-				e->tokens[i] = tokens_sum(e->tokens[i],
-				    strtoll(j->text, NULL, 10));
+			if (strcmp(strrchr(j->path, '/') + 1, of_model[i]) ==
+			    0 && more > 0 && more <= LLONG_MAX - e->tokens[i])
+				e->tokens[i] += more;
 	} else if (strcmp(j->path, "plugins/path") == 0) {
 		e->plugin_loaded |= plugin_dir[0] != '\0' &&
 		    (strcmp(j->text, plugin_dir) == 0 ||
@@ -1922,22 +1877,19 @@ static int
 process_find(const char *name, char *found)
 {
 	const char *dir = getenv("PATH");
-	int len, status, worst = EXIT_NOTFOUND;
+	int len, status, best = EXIT_NOTFOUND;
 
 	if (strchr(name, '/') != NULL)
 		return process_usable(name, found);
-	for (dir = dir == NULL ? "/usr/bin:/bin" : dir; *dir != '\0';
-	    dir += len + (dir[len] == ':')) {
+	for (dir = dir == NULL ? "/usr/bin:/bin" : dir; *dir != '\0' &&
+	    best != 0; dir += len + (dir[len] == ':')) {
 		len = (int)strcspn(dir, ":");
-		if (*dir != '/')	/* never one that an agent planted */
-			continue;
-		status = process_usable(text("%.*s/%s", len, dir, name), found);
-		if (status == 0)
-			return 0;
-		if (status == EXIT_NOEXEC)
-			worst = status;
+		if (*dir == '/' &&	/* never one that an agent planted */
+		    (status = process_usable(text("%.*s/%s", len, dir, name),
+		    found)) != EXIT_NOTFOUND)
+			best = status;
 	}
-	return worst;
+	return best;
 }
 
 /* process_show: as it can be pasted; with -n on stdout, with -v on stderr. */
@@ -1946,16 +1898,14 @@ process_show(const struct process *p)
 {
 	FILE *to = plan_only ? stdout : stderr;
 	const char *const *word = p->argv;
+	int git = strcmp(*word, "git") == 0;
 
 	fputs(show_clear(), stderr);
-	if (strcmp(*word, "git") == 0 && top[0] != '\0') {
-		fputs("git -C ", to);
+	if (top[0] != '\0') {
+		fputs(git ? "git -C " : "cd ", to);
 		quote(to, top);
-		word++;
-	} else if (top[0] != '\0') {
-		fputs("cd ", to);
-		quote(to, top);
-		fputs(" &&", to);
+		fputs(git ? "" : " &&", to);
+		word += git;
 	}
 	if (p->input != NULL) {
 		fputs(" printf %s ", to);
@@ -2382,6 +2332,11 @@ static struct words git_vars, agent_vars;	/* what its children see */
 static int git_out = -1, git_err = -1;	/* what the last git printed */
 static FILE *git_in;			/* the same, as git_next reads it */
 
+/* Who commits: author's name and address, then the committer's. */
+static const char *const identity_names[] = { "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", NULL };
+static char identity[4][NAME_SIZE];
+
 /* environment: ours, less what would lead a git or a claude astray. */
 static void
 environment(struct words *w)
@@ -2389,15 +2344,12 @@ environment(struct words *w)
 	static const char *const dropped[] = { "CLAUDECODE=",
 	    "CLAUDE_CODE_SESSION_ID=", "CLAUDE_CODE_ENTRYPOINT=",
 	    "CLAUDE_CODE_CHILD_SESSION=", "GIT_", "OLDPWD=", NULL };
-	static const char *const kept[] = { "GIT_AUTHOR_NAME=",
-	    "GIT_AUTHOR_EMAIL=", "GIT_COMMITTER_NAME=", "GIT_COMMITTER_EMAIL=",
-	    NULL };
 	extern char **environ;
 	char **e;
 
 	words_free(w);
 	for (e = environ; *e != NULL; e++)
-		if (!begins_one(*e, dropped) || begins_one(*e, kept))
+		if (!begins_one(*e, dropped) || begins_one(*e, identity_names))
 			words_add(w, *e);
 }
 
@@ -2409,19 +2361,14 @@ mark_use(const char *mark)
 	words_set(&agent_vars, MARK, process_mark);
 }
 
-/* Who commits: author's name and address, then the committer's. */
-static char identity[4][NAME_SIZE];
-
 static void
 identity_use(void)
 {
-	static const char *const names[] = { "GIT_AUTHOR_NAME",
-	    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL" };
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		words_set(&git_vars, names[i], identity[i]);
-		words_set(&agent_vars, names[i], identity[i]);
+		words_set(&git_vars, identity_names[i], identity[i]);
+		words_set(&agent_vars, identity_names[i], identity[i]);
 	}
 }
 
@@ -2433,14 +2380,14 @@ git_config(struct words *w, const char *const *pairs)
 
 	for (n = 0; pairs[2 * n] != NULL; n++) {
 		words_set(w, text("GIT_CONFIG_KEY_%d", n), pairs[2 * n]);
-		words_set(w, text("GIT_CONFIG_VALUE_%d", n),
-		    pairs[2 * n + 1]);
+		words_set(w, text("GIT_CONFIG_VALUE_%d", n), pairs[2 * n + 1]);
 	}
 	words_set(w, "GIT_CONFIG_COUNT", text("%d", n));
 }
 
 /* environments: nothing planted acts in our git, no gc in the agent's; what
- * either commits is on disk when the row is. */
+ * either commits is on disk when the row is; what ours prints is in files that
+ * no other process has. */
 static void
 environments(void)
 {
@@ -2465,6 +2412,8 @@ environments(void)
 	    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", NULL };
 	int i;
 
+	git_out = fd_scratch();
+	git_err = fd_scratch();
 	environment(&git_vars);
 	git_config(&git_vars, ours);
 	for (i = 0; fixed[i] != NULL; i += 2)
@@ -2474,18 +2423,6 @@ environments(void)
 	for (i = 0; unless_set[i] != NULL; i++)
 		if (getenv(unless_set[i]) == NULL)
 			words_set(&agent_vars, unless_set[i], "1");
-}
-
-/* git_outputs: files of our own, that no other process has. */
-static void
-git_outputs(void)
-{
-	if (git_out >= 0) {
-		close(git_out);
-		close(git_err);
-	}
-	git_out = fd_scratch();
-	git_err = fd_scratch();
 }
 
 /* git_next: a record of what the last git printed, without its end, which holds
@@ -2519,9 +2456,7 @@ program_run(const char *path, const char *const *argv,
 
 	if (git_in != NULL)
 		git_next(EOF);		/* not all of the last was read */
-	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0 ||
-	    lseek(git_out, 0, SEEK_SET) != 0 ||
-	    lseek(git_err, 0, SEEK_SET) != 0)
+	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0)
 		die(1, "cannot empty a temporary file:");
 	process_run(&p, &e);
 	if (e.why == BY_LIMIT)
@@ -2815,30 +2750,6 @@ tree_walk(int at, const char *name, size_t used, enum walk how)
 	}
 	depth--;
 	return left;
-}
-
-/*
- * tree_ignored: what git ignores now, and the output, is the user's.  Returns
- * an uncommitted change, as git status tells it, or NULL.
- */
-static const char *
-tree_ignored(void)
-{
-	const char *dirt = NULL, *line;
-
-	words_free(&tree_users);
-	git("status", "--porcelain", "-z", "--untracked-files=all",
-	    "--ignored=matching");
-	while ((line = git_next('\0')) != NULL)
-		if (begins(line, "!! "))
-			words_add(&tree_users, line + 3);
-		else if (dirt == NULL)
-			dirt = text("%s", line);
-	if (repo.output_inside)
-		words_add(&tree_users, text("%s/", repo.output + strlen(top) +
-		    1));
-	words_sort(&tree_users);
-	return dirt;
 }
 
 /* tree_note: pipes and empty directories are known as the user's, too. */
@@ -3266,8 +3177,6 @@ tree_settle(void)
 {
 	const char *const *name;
 
-	if (plan_only)
-		return;
 	if (!tree_there())
 		die(1, "%s, or its objects, is gone, cannot be entered, or was "
 		    "made a link: put it back", repo.dir);
@@ -3301,15 +3210,7 @@ index_copy(const char *from, const char *to)
 	if (fflush(out) != 0 || fchmod(fileno(out), st.st_mode & 0777) != 0 ||
 	    futimens(fileno(out), times) != 0)
 		die(1, "cannot copy %s:", from);
-	file_over(out, to);
-}
-
-/* tree_share: who asks git in the tree sees it as it is. */
-static void
-tree_share(void)
-{
-	if (!plan_only)
-		index_copy(tree_index(), tree_file("index"));
+	file_end(out, to);
 }
 
 /*
@@ -3326,8 +3227,6 @@ refs_read(struct words *w)
 	    "--format=%(refname) %(objectname) %(symref) "
 	    "%(if)%(worktreepath)%(then)+%(end)%(HEAD)");
 
-	if (plan_only)
-		return;
 	if (git_run(list) != 0) {	/* by an agent, where there is a note */
 		if ((in_clone || access(tree_file(NOTE_NAME), F_OK) == 0) &&
 		    rename(tree_file("packed-refs"),
@@ -3569,15 +3468,14 @@ note_write(int at_work)
 	file_end(to, tree_file(NOTE_NAME));
 }
 
-/*
- * note_read: the facts of one that a runner left, and its lists; 0: there is
- * none.
- */
+static struct words note_facts, note_files;	/* of who was killed */
+
+/* note_read: these and the lists of the note that he left; 0: there is none. */
 static int
-note_read(struct words *facts, struct words *files)
+note_read(void)
 {
-	struct words *const lists[] = { facts, files, &tree_users, &tree_empty,
-	    &refs };
+	struct words *const lists[] = { &note_facts, &note_files, &tree_users,
+	    &tree_empty, &refs };
 	const char *from, *end;
 	size_t size, i;
 	char *data = file_text(AT_FDCWD, tree_file(NOTE_NAME), &size);
@@ -3587,7 +3485,7 @@ note_read(struct words *facts, struct words *files)
 		return 0;
 	for (i = 0, from = data, end = data + size; i < 5; i++)
 		from = words_read(from, end, lists[i]);
-	whole = from == end && facts->n == 5;
+	whole = from == end && note_facts.n == 5;
 	free(data);
 	if (!whole)
 		die(EXIT_USAGE, "%s: expected the note of a runner that was "
@@ -3600,8 +3498,6 @@ note_read(struct words *facts, struct words *files)
 static void
 tree_known(void)
 {
-	if (plan_only)
-		return;
 	output_again();
 	kept_forget();			/* first: see kept_note */
 	words_free(&tree_links);
@@ -3611,7 +3507,8 @@ tree_known(void)
 	kept_note();
 	if (!in_clone)
 		note_write(1);
-	tree_share();
+	/* Who asks git in the tree sees it as it is. */
+	index_copy(tree_index(), tree_file("index"));
 }
 
 /* tree_grew: does commit build on the start? */
@@ -3863,7 +3760,8 @@ tree_home(void)
 		return;
 	tree_touched = 0;		/* also when git fails here, and dies */
 	tree_settle();
-	tree_share();		/* from here on git keeps it beside HEAD */
+	/* From here on git keeps it beside HEAD. */
+	index_copy(tree_index(), tree_file("index"));
 	words_set(&git_vars, "GIT_INDEX_FILE", tree_file("index"));
 	COPY(id, ref_id(repo.home)[0] != '\0' ? ref_id(repo.home) :
 	    repo.home_commit);
@@ -4406,7 +4304,8 @@ benchmark_point(int run, int iteration)
 	if (job_wait(MEASURE) != 0)
 		return 1;
 	benchmark_protect();
-	tree_known();
+	if (!plan_only)
+		tree_known();
 	COPY(job->what, text("%s benchmark", point_name(run, iteration)));
 	job->limit = opt.benchmark_timeout;
 	if (opt.build != NULL) {
@@ -4420,8 +4319,10 @@ benchmark_point(int run, int iteration)
 		    opt.benchmarks.v[i]) && benchmark_one(run, iteration,
 		    opt.benchmarks.v[i], built == 0, &failed);
 	job->state = IDLE;
-	tree_settle();			/* what they did is undone */
-	refs_undo();
+	if (!plan_only) {		/* what they did is undone */
+		tree_settle();
+		refs_undo();
+	}
 	tree_restore(tree_branch, commit);
 	if (!stopped && !plan_only)
 		say("%s: benchmarks are done%s", point_name(run, iteration),
@@ -4531,23 +4432,13 @@ settings_options(struct words *w)
 		else if (s->kind == TIME)
 			setting(w, s->name, text("%.10g", *(double *)s->at));
 		else if (s->kind == COMMAND)
-			setting(w, s->name, opt.build == NULL ? "" :
-			    opt.build);
+			setting(w, s->name, opt.build == NULL ? "" : opt.build);
 		else if (s->kind == DEFINES)
 			setting(w, s->name, whole(*(int *)s->at));
 		else if (s->kind == BENCHMARK || s->kind == PATHS)
 			for (i = 0; i < list->n; i++)
 				setting(w, s->name, list->v[i]);
 	}
-}
-
-/* plugin_commit: the plugin's own, as git describes it; "" if it has none. */
-static const char *
-plugin_commit(void)
-{
-	return !opt.no_plugin && program_run(repo.git, ARGV("-C", plugin_dir,
-	    "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"),
-	    &agent_vars, GIT_TIMEOUT_S, 0) == 0 ? fd_line(git_out) : "";
 }
 
 /* settings_now: all that defines the experiment, and where it began. */
@@ -4576,7 +4467,10 @@ settings_now(struct words *w, const char *version)
 	setting(w, "baseline", opt.baseline);
 	setting(w, "baseline_commit", repo.base);
 	setting(w, "plugin_directory", opt.no_plugin ? "" : plugin_dir);
-	setting(w, "plugin_commit", plugin_commit());
+	setting(w, "plugin_commit", !opt.no_plugin && program_run(repo.git,
+	    ARGV("-C", plugin_dir, "describe", "--always", "--dirty",
+	    "--abbrev=40", "--exclude=*"), &agent_vars, GIT_TIMEOUT_S, 0) == 0 ?
+	    fd_line(git_out) : "");
 	setting(w, "claude_path", repo.claude);
 	setting(w, "claude_version", version);
 	setting(w, "claude_arguments", arguments);
@@ -4697,15 +4591,15 @@ settings_agree(void)
 		our = j < ours.n ? ours.v + j : none;
 		if (later && setting_means(their[0]) == YARDSTICK) {
 			i += 2;
-			continue;
-		}
-		j += 2;
-		if (later && setting_means(our[0]) == YARDSTICK) {
+		} else if (later && setting_means(our[0]) == YARDSTICK) {
 			setting(&settings_all, our[0], our[1]);
-			continue;
+			j += 2;
+		} else {
+			setting(&settings_all, their[0],
+			    setting_agrees(their, our));
+			i += 2;
+			j += 2;
 		}
-		setting(&settings_all, their[0], setting_agrees(their, our));
-		i += 2;
 	}
 	words_free(&ours);
 	words_free(&theirs);
@@ -4932,14 +4826,6 @@ ledger_table(void)
 
 /* ---- isolation: a run in a clone of its own ------------------------------ */
 
-/* clone_mark: what tells the processes of a run from all others, but not an
- * agent where the user's repository is. */
-static const char *
-clone_mark(int run)
-{
-	return text("%s--run-%d--%s", opt.prefix, run, repo.inode);
-}
-
 /* clone_file: the same as in the user's git directory. */
 static void
 clone_file(const char *name)
@@ -4959,7 +4845,6 @@ clone_enter(int run)
 {
 	struct stat st;
 
-	git_outputs();
 	environments();
 	identity_use();
 	COPY(private_dir, text("%s/run-%d", private_dir, run));
@@ -4993,12 +4878,13 @@ clone_init(int run)
 	    text("+%s:%s", branches, branches));
 }
 
-/* clone_work: what is started from now on is of this run. */
+/* clone_work: what is started from now on is of this run; the mark does not
+ * tell an agent where the user's repository is. */
 static void
-clone_work(int run)
+clone_work(struct job *j, int run)
 {
-	job->run = run;
-	mark_use(clone_mark(run));
+	j->run = run;
+	mark_use(text("%s--run-%d--%s", opt.prefix, run, repo.inode));
 }
 
 /*
@@ -5015,11 +4901,9 @@ clone_make(int run)
 	clone_file("info/exclude");
 	clone_file("info/attributes");
 	private_use();
-	words_free(&tree_users);
-	words_free(&tree_empty);
 	refs_read(&refs);
 	for (; id <= last; id++) {
-		clone_work((int)id);
+		clone_work(job, (int)id);
 		process_end_elders();
 	}
 }
@@ -5388,8 +5272,6 @@ experiment_leave(void)
 
 /* ---- the same command again: one runner at a time, and what is missing -- */
 
-static char resume_at_work[NAME_SIZE];	/* the ref of who was, at a KILL */
-
 /* results_lock: who has it locked has the prefix in this directory. */
 static const char *
 results_lock(void)
@@ -5450,7 +5332,8 @@ resume_row(const struct run *r, const char *branch)
 	int fd;
 
 	memset(&transcript, 0, sizeof transcript);
-	if (strcmp(branch, resume_at_work) == 0 ||
+	if ((note_facts.n > 0 && strcmp(branch, note_facts.v[3]) == 0 &&
+	    strcmp(note_facts.v[4], "at work") == 0) ||
 	    !trailers_read(branch, &a) || a.run != r->id ||
 	    a.iteration != r->next || !(a.ended.seconds >= 0 &&
 	    a.ended.seconds <= opt.timeout + ENOUGH_S))
@@ -5551,42 +5434,31 @@ resume_known(const char *commit)
 {
 	int id = 0;
 
-	while (id <= opt.runs && strcmp(commit, id == 0 ? repo.base :
-	    runs[id].commit) != 0)
-		id++;
+	while (id <= opt.runs && strcmp(commit, runs[id].commit) != 0)
+		id++;			/* 0 is none: it is at the baseline */
 	return id <= opt.runs;
 }
 
-/* resume_start: what was at work when the runner was killed, from the note. */
-static void
-resume_start(struct attempt *a, const char *branch, char *tip)
-{
-	memset(a, 0, sizeof *a);
-	COPY(tree_start, repo.base);
-	*tip = '\0';
-	if (branch_parse(branch, &a->run, &a->iteration) &&
-	    a->run <= opt.runs && git_commit(branch)) {
-		copy_to(tip, ID_SIZE, fd_line(git_out));
-		COPY(tree_start, a->iteration == runs[a->run].next ?
-		    runs[a->run].commit : tip);
-	} else {
-		a->run = a->iteration = 0;
-	}
-	a->number = attempt_number(&runs[a->run], a->iteration, 0);
-	a->outcome = INTERRUPTED;
-	COPY(a->ref, attempt_ref(a->run, a->iteration, a->number));
-}
-
-/* resume_keep: what the last life left in the tree is kept. */
+/* resume_keep: what the last life, on this branch, left in the tree is kept. */
 static void
 resume_keep(const char *branch)
 {
-	char left[ID_SIZE], tip[ID_SIZE], stash[ID_SIZE];
-	struct attempt a;
+	char left[ID_SIZE], tip[ID_SIZE] = "", stash[ID_SIZE];
+	struct attempt a = { .outcome = INTERRUPTED };
 	char *message;
 
 	tree_branch[0] = '\0';
-	resume_start(&a, branch, tip);
+	COPY(tree_start, repo.base);
+	if (branch_parse(branch, &a.run, &a.iteration) && a.run <= opt.runs &&
+	    git_commit(branch)) {
+		COPY(tip, fd_line(git_out));
+		COPY(tree_start, a.iteration == runs[a.run].next ?
+		    runs[a.run].commit : tip);
+	} else {
+		a.run = a.iteration = 0;
+	}
+	a.number = attempt_number(&runs[a.run], a.iteration, 0);
+	COPY(a.ref, attempt_ref(a.run, a.iteration, a.number));
 	message = claude_message(&a);
 	COPY(stash, tree_autostash());
 	tree_settle();
@@ -5608,22 +5480,31 @@ resume_keep(const char *branch)
 
 /* resume_tree: a runner was killed here; its note says how all was before. */
 static void
-resume_tree(const struct words *facts, const struct words *files)
+resume_tree(void)
 {
+	const char *name, *was;
+	char *now;
 	size_t i;
 
-	if (facts->n == 0)
+	if (note_facts.n == 0)
 		return;
-	COPY(repo.home, strcmp(facts->v[1], "HEAD") == 0 ? "" : facts->v[1]);
-	COPY(repo.home_commit, facts->v[2]);
+	COPY(repo.home, strcmp(note_facts.v[1], "HEAD") == 0 ? "" :
+	    note_facts.v[1]);
+	COPY(repo.home_commit, note_facts.v[2]);
 	tree_inherited = 1;
 	refs_undo();
 	tree_inherited = 0;
-	for (i = 0; i < files->n; i++)
-		if (!file_is(files->v[i]))
-			warn("%.*s has changed since the runner was killed: "
-			    "look at it", (int)strcspn(files->v[i], "\n"),
-			    files->v[i]);
+	for (i = 0; i < note_files.n; i++) {
+		was = strchr(note_files.v[i], '\n') + 1; /* see note_write */
+		name = text("%.*s", (int)(was - 1 - note_files.v[i]),
+		    note_files.v[i]);
+		now = file_text(AT_FDCWD, name, NULL);
+		if (now == NULL ? *was != '-' : *was != '+' ||
+		    strcmp(now, was + 1) != 0)
+			warn("%s has changed since the runner was killed: look "
+			    "at it", name);
+		free(now);
+	}
 	if (resume_home()) {
 		unlink(tree_file(NOTE_NAME));
 		return;
@@ -5633,7 +5514,7 @@ resume_tree(const struct words *facts, const struct words *files)
 		refs_put(repo.home, fd_line(git_out));
 	private_make();
 	private_use();
-	resume_keep(facts->v[3]);
+	resume_keep(note_facts.v[3]);
 	tree_touched = 1;		/* not sooner: if it dies, all stays */
 	experiment_leave();
 }
@@ -5708,24 +5589,21 @@ experiment_begin(void)
 static void
 jobs_share(void)
 {
-	int fd = fd_scratch();
+	/* POSIX.1-2024; every system has it.  A file may have no room. */
+	void *memory = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct table *t;
-	void *memory;
 	size_t size;
 	char *rows;
 
-	if (ftruncate(fd, sizeof *shared) != 0 || (memory = mmap(NULL,
-	    sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) ==
-	    MAP_FAILED)
+	if (memory == MAP_FAILED)
 		die(1, "cannot share memory:");
-	close(fd);
 	shared = memory;
 	job = shared->jobs;
 	for (t = tables; t < tables + TABLES; t++) {
 		t->journal = fd_scratch();	/* our children share it */
 		rows = file_text(output_fd, experiment_file(t->kind), &size);
-		if (fcntl(t->journal, F_SETFL, O_APPEND) != 0 ||
-		    fd_write(t->journal, rows, size) != 0)
+		if (fd_write(t->journal, rows, size) != 0)
 			die(1, "cannot write a temporary file:");
 		free(rows);
 	}
@@ -5778,7 +5656,7 @@ points_measure(void)
 		say("%zu to measure, in the order of --seed %ld", n, opt.seed);
 	}
 	for (i = 0; i < n && !stopped; i++) {
-		clone_work(points[i].run);
+		clone_work(job, points[i].run);
 		stopped = benchmark_point(points[i].run, points[i].iteration);
 	}
 	free(points);
@@ -5839,7 +5717,7 @@ job_ended(pid_t pid, int status)
 		return 0;		/* an orphan of one that was killed */
 	if (status > 128 && stop_signal == 0) {
 		warn("run %d was killed by signal %d", j->run, status - 128);
-		mark_use(clone_mark(j->run));
+		clone_work(j, j->run);
 		process_sweep(0);
 	}
 	j->pid = 0;
@@ -6016,7 +5894,7 @@ option_time(const struct setting *s, const char *value)
 static void
 option_benchmark(const char *value)
 {
-	size_t i, len = strspn(value, "abcdefghijklmnopqrstuvwxyz"
+	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
 	if (len == 0 || len > 64 || !isalnum((unsigned char)*value) ||
@@ -6025,10 +5903,9 @@ option_benchmark(const char *value)
 		die(EXIT_USAGE, "--benchmark %s: expected NAME=COMMAND, NAME "
 		    "being letters, digits, '_', '.' and '-', not build",
 		    value);
-	for (i = 0; i < opt.benchmarks.n; i++)
-		if (strncmp(opt.benchmarks.v[i], value, len + 1) == 0)
-			die(EXIT_USAGE, "--benchmark %s: expected another NAME "
-			    "than that of an earlier one", value);
+	if (words_at(&opt.benchmarks, value, len + 1) < opt.benchmarks.n)
+		die(EXIT_USAGE, "--benchmark %s: expected another NAME than "
+		    "that of an earlier one", value);
 	words_add(&opt.benchmarks, value);
 }
 
@@ -6274,20 +6151,31 @@ check_output(void)
 	    "" : real, name));
 }
 
-/* check_clean: nothing half done or uncommitted; what is ignored is noted. */
+/* check_clean: nothing half done or uncommitted; what git ignores now, and the
+ * output, is the user's. */
 static void
 check_clean(void)
 {
-	const char *const *name, *dirt;
+	const char *const *name, *line;
 
 	for (name = tree_leftovers; strcmp(*name, "MERGE_MSG") != 0; name++)
 		if (access(tree_file(*name), F_OK) == 0)
 			die(EXIT_USAGE, "%s: exists: finish or abort what git "
 			    "is at there", tree_file(*name));
-	if ((dirt = tree_ignored()) != NULL)
-		die(EXIT_USAGE, "%s: expected no uncommitted changes, but git "
-		    "status says \"%s\": commit or stash them, or use "
-		    "--isolate", top, dirt);
+	words_free(&tree_users);
+	git("status", "--porcelain", "-z", "--untracked-files=all",
+	    "--ignored=matching");
+	while ((line = git_next('\0')) != NULL) {
+		if (!begins(line, "!! "))
+			die(EXIT_USAGE, "%s: expected no uncommitted changes, "
+			    "but git status says \"%s\": commit or stash them, "
+			    "or use --isolate", top, line);
+		words_add(&tree_users, line + 3);
+	}
+	if (repo.output_inside)
+		words_add(&tree_users, text("%s/", repo.output + strlen(top) +
+		    1));
+	words_sort(&tree_users);
 }
 
 /* check_repository: where it is; we go there. */
@@ -6383,33 +6271,13 @@ check_prefix_name(void)
 		    "digit or underscore", opt.prefix, PREFIX_MAX);
 }
 
-/* prefix_used: a ref or file of an experiment of this prefix; NULL: none. */
-static const char *
-prefix_used(void)
-{
-	const struct table *t;
-	const char *path;
-
-	git("for-each-ref", "--count=1", "--format=%(refname)",
-	    text("refs/heads/%s-run-*", opt.prefix),
-	    text("refs/heads/%s-run-*/**", opt.prefix),
-	    text(REFS "%s/", opt.prefix));
-	if (fd_size(git_out) > 0)
-		return text("%s", fd_line(git_out));
-	for (t = tables; t < tables + TABLES; t++) {
-		path = text("%s/%s", repo.output, experiment_file(t->kind));
-		if (access(path, F_OK) == 0)
-			return path;
-	}
-	return NULL;
-}
-
-/* check_prefix: nothing has its name. */
+/* check_prefix: nothing has its name, no ref or file of an experiment. */
 static void
 check_prefix(void)
 {
 	char ref[NAME_SIZE], *s;
-	const char *used;
+	const char *used, *path;
+	const struct table *t;
 
 	COPY(ref, text("refs/heads/%s", opt.prefix));
 	for (s = ref + strlen("refs/heads/"); (s = strchr(s, '/')) != NULL;
@@ -6419,8 +6287,19 @@ check_prefix(void)
 			die(EXIT_USAGE, "prefix %s: %s is a branch: choose "
 			    "another prefix", opt.prefix, ref);
 	}
+	if (resumed)
+		return;
+	git("for-each-ref", "--count=1", "--format=%(refname)",
+	    text("refs/heads/%s-run-*", opt.prefix),
+	    text("refs/heads/%s-run-*/**", opt.prefix),
+	    text(REFS "%s/", opt.prefix));
+	used = fd_line(git_out);
+	for (t = tables; *used == '\0' && t < tables + TABLES; t++) {
+		path = text("%s/%s", repo.output, experiment_file(t->kind));
+		used = access(path, F_OK) == 0 ? path : "";
+	}
 	/* Known is asked last: another runner may begin it as we look. */
-	if (!resumed && (used = prefix_used()) != NULL && !experiment_known())
+	if (*used != '\0' && !experiment_known())
 		die(EXIT_USAGE, "prefix %s: %s exists, but %s/%s does not: "
 		    "name the same --output as then, or another prefix",
 		    opt.prefix, used, repo.output,
@@ -6525,7 +6404,6 @@ check_place(void)
 	const char *claude = getenv("CC_CLAUDE");
 	const char *sandbox = getenv("IS_SANDBOX");
 
-	git_outputs();
 	environments();
 	check_program("git", repo.git);
 	if (!opt.benchmark_only)
@@ -6544,24 +6422,17 @@ check_place(void)
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
 }
 
-/* check_temporary: what we make there, and clear, is none of the project's. */
+/* check_tree: nobody's work is in the way, nor is what we make in TMPDIR. */
 static void
-check_temporary(void)
+check_tree(void)
 {
-	char *path = temporary();
+	const char *path = temporary();
 
 	if (path_below(path, top) && !path_below(path, repo.dir) &&
 	    git_try("check-ignore", "-q", path) != 0)
 		die(EXIT_USAGE, "TMPDIR %.*s: expected a directory outside of "
 		    "the work tree, or one that git ignores",
 		    (int)(strrchr(path, '/') - path), path);
-}
-
-/* check_tree: that nobody's work is in the way. */
-static void
-check_tree(void)
-{
-	check_temporary();
 	check_clean();
 	check_index();
 	tree_note();
@@ -6597,23 +6468,20 @@ check_isolated(void)
 static int
 start_in_place(void)
 {
-	struct words facts = { NULL, 0 }, files = { NULL, 0 };
 	int missing = 1;
 
-	if (note_read(&facts, &files) && strcmp(facts.v[0], opt.prefix) != 0)
+	if (note_read() && strcmp(note_facts.v[0], opt.prefix) != 0)
 		die(EXIT_USAGE, "prefix %s: a runner of prefix %s was killed "
 		    "here: type its command again first, or check out your "
-		    "branch and remove %s", opt.prefix, facts.v[0],
+		    "branch and remove %s", opt.prefix, note_facts.v[0],
 		    tree_file(NOTE_NAME));
-	if (facts.n > 0 && strcmp(facts.v[4], "at work") == 0)
-		COPY(resume_at_work, facts.v[3]);
 	if ((resumed = experiment_known())) {
 		output_make();
 		lock_open(&lock_results, results_lock());
 		settings_agree();
 		process_end_elders();
 		missing = resume_results();
-		resume_tree(&facts, &files);
+		resume_tree();
 	}
 	if (missing) {
 		check_tree();
@@ -6628,8 +6496,6 @@ start_in_place(void)
 		tree_known();
 		tree_touched = 1;	/* from here on */
 	}
-	words_free(&facts);
-	words_free(&files);
 	return missing;
 }
 
