@@ -444,13 +444,15 @@ resize(void *memory, size_t size)
 	return memory;
 }
 
-/* text: as sprintf, in one of 64 buffers used in turn: copy what is kept. */
+enum { TEXTS = 64 };
+
+/* text: as sprintf, in one of TEXTS buffers used in turn: copy what is kept. */
 static const char *
 text(const char *format, ...)
 {
-	static char ring[64][PATH_MAX];
+	static char ring[TEXTS][PATH_MAX];
 	static unsigned turn;
-	char *s = ring[turn++ % 64];
+	char *s = ring[turn++ % TEXTS];
 	va_list args;
 	int n;
 
@@ -895,6 +897,7 @@ files_empty(DIR *dir, int root, int depth)
 	static unsigned long number;
 	struct dirent *d;
 	DIR *below;
+	char name[32];			/* no text(): as many as it takes */
 	int bad, moved = 0;
 
 	while ((d = dir_next(dir)) != NULL) {
@@ -907,10 +910,10 @@ files_empty(DIR *dir, int root, int depth)
 			continue;
 		}
 		closedir(below);
-		do
-			bad = renameat(dirfd(dir), d->d_name, root,
-			    text(".moved.%lu", number++));
-		while (bad && (errno == EEXIST || errno == ENOTEMPTY));
+		do {
+			sprintf(name, ".moved.%lu", number++);
+			bad = renameat(dirfd(dir), d->d_name, root, name);
+		} while (bad && (errno == EEXIST || errno == ENOTEMPTY));
 		moved += !bad;
 	}
 	return moved;
@@ -4862,8 +4865,7 @@ clone_enter(int run)
 static void
 clone_init(int run)
 {
-	const char *branches = text("refs/heads/%s-run-%s*", opt.prefix,
-	    run > 0 ? text("%d-iteration-", run) : "");
+	const char *branches;
 
 	if (!plan_only)
 		clone_enter(run);
@@ -4872,6 +4874,8 @@ clone_init(int run)
 	    repo.branch);
 	words_set(&git_vars, "GIT_DIR", repo.dir);
 	words_set(&git_vars, "GIT_WORK_TREE", top);
+	branches = text("refs/heads/%s-run-%s*", opt.prefix,
+	    run > 0 ? text("%d-iteration-", run) : "");
 	git("-c", "core.logAllRefUpdates=false", "fetch", "-q", "--no-tags",
 	    "--no-write-fetch-head", "--update-head-ok", repo.project,
 	    text("+" REFS "%s/baseline:refs/heads/%s", opt.prefix, repo.branch),

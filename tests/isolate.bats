@@ -709,9 +709,10 @@ baseline' ]
 	REHEARSAL=$SCENE/removes run experiment -j 2 -r 2 -i 2 -b b='echo runtime: 1ms'
 	echo "$output"
 	run -0 experiment -j 2 -r 2 -i 2 -b b='echo runtime: 1ms'
-	[ "$(rows)" = $'1/1 success\n1/2 success\n2/1 success\n2/2 success' ]
+	# It may still have been removing what the other run put back.
+	[ "$(rows | grep -v interrupted)" = $'1/1 success\n1/2 success\n2/1 success\n2/2 success' ]
 	[ "$(find "$OUT" -name '*--b.csv' | wc -l)" = 4 ]
-	[ "$(calls)" -le 5 ]
+	[ "$(calls)" -le 6 ]
 	gone
 }
 
