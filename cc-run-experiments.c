@@ -4084,7 +4084,7 @@ runtime_next(FILE *in)
 	static const char *const units[] = { "ns", "us", "ms", "s" };
 	static const double each[] = { 1e-3, 1, 1e3, 1e6 };
 	char rest[64], *end;
-	size_t n = 0;
+	size_t n = 0, sign;
 	double value;
 	int i, c;
 
@@ -4095,10 +4095,14 @@ runtime_next(FILE *in)
 		n = 0;
 		while ((c = getc_unlocked(in)) == ' ' || c == '\t')
 			;
+		if ((sign = c == '.' || c == '-') != 0) {
+			rest[0] = (char)c;	/* .5 is bc's; -5 is bad */
+			c = getc_unlocked(in);
+		}
 		ungetc(c, in);
 		if (!isdigit(c))		/* prose */
 			continue;
-		line_read(in, rest, sizeof rest);
+		line_read(in, rest + sign, sizeof rest - sign);
 		value = strtod(rest, &end);
 		if (strspn(rest, "0123456789.") < (size_t)(end - rest))
 			return -2;		/* 0x10, 1e5 */

@@ -106,7 +106,7 @@ git_project() {
 	experiment -q -r 1 -i 1 \
 	    -b ns='echo runtime: 2000ns' -b us='echo runtime: 250us' \
 	    -b ms='echo runtime: 12.5ms' -b s='echo runtime: 1.25s' \
-	    -b half='echo runtime: 0.5s' -b long='echo runtime: 5000s' \
+	    -b half='echo runtime: 0.5s' -b bc='echo fib: runtime: .98s' -b long='echo runtime: 5000s' \
 	    -b rebench='echo "Richards: iterations=1 runtime: 34321us"' \
 	    -b after='echo "runtime: 7ms (the mean), as measured"' \
 	    -b cr='printf "runtime: 8ms\r\n"' -b nonl='printf "runtime: 9ms"' \
@@ -117,6 +117,7 @@ git_project() {
 	[ "$(us ms 1)" = 12500 ]
 	[ "$(us s 1)" = 1250000 ]
 	[ "$(us half 1)" = 500000 ]
+	[ "$(us bc 1)" = 980000 ]
 	[ "$(us long 1)" = 5000000000 ]
 	[ "$(us rebench 1)" = 34321 ]
 	[ "$(us after 1)" = 7000 ]
@@ -128,7 +129,7 @@ git_project() {
 
 @test "runtime in prose without a number is no sample, and no fault" {
 	experiment -q -r 1 -i 1 \
-	    -b before='echo "the runtime: see below"; echo "runtime: "; echo runtime: unknown; echo runtime: 5ms' \
+	    -b before='echo "the runtime: see below"; echo "runtime: "; echo runtime: unknown; echo "runtime: ... - 3"; echo runtime: 5ms' \
 	    -b line='echo "what follows runtime: is the time; runtime: 6ms"' \
 	    -b alone='echo "runtime: fast"'
 	[ "$(us before 1)" = 5000 ]
@@ -140,11 +141,11 @@ git_project() {
 	run --separate-stderr -0 experiment -q -r 1 -i 1 \
 	    -b comma='echo runtime: 1,5ms' -b unitless='echo runtime: 15' \
 	    -b minutes='echo runtime: 5min' -b dots='echo runtime: 1.2.3ms' \
-	    -b hex='echo runtime: 0x10ms' -b apart='echo runtime: 1 500ms' \
+	    -b hex='echo runtime: 0x10ms' -b minus='echo fib: runtime: -3ms' -b apart='echo runtime: 1 500ms' \
 	    -b among='echo runtime: 3ms; echo runtime: 1,5ms; echo runtime: 4ms' \
 	    -b good='echo runtime: 3ms'
 	local name
-	for name in comma unitless minutes dots hex apart among; do
+	for name in comma unitless minutes dots hex minus apart among; do
 		echo "$name"
 		failed $name 0
 		failed $name 1
