@@ -4018,7 +4018,6 @@ claude_call(struct attempt *a)
 		a->ended.seconds = strtod(text("%.3f", a->ended.seconds +
 		    0.0005), NULL);
 	scratch_reset();
-	job->state = IDLE;
 	if (plan_only)
 		return;
 	transcript_read(transcript_fd);
@@ -4325,7 +4324,7 @@ benchmark_point(int run, int iteration)
 		stopped = !benchmark_there(run, iteration,
 		    opt.benchmarks.v[i]) && benchmark_one(run, iteration,
 		    opt.benchmarks.v[i], built == 0, &failed);
-	job->state = IDLE;
+	job->state = AGENT;		/* git is work, too */
 	if (!plan_only) {		/* what they did is undone */
 		tree_settle();
 		refs_undo();
@@ -4981,6 +4980,7 @@ limit_wait(void)
 	COPY(job->what, text("%.200s waits", job->what));
 	job->limit = wait;
 	job->start = start;
+	job->state = IDLE;
 	for (; now - start < wait && !ending(); now = monotonic()) {
 		show_draw(now);
 		alarm(show.on ? TICK_TERMINAL_S : TICK_S);
@@ -5681,6 +5681,8 @@ job_run(int id)
 	signals_block();
 	show.parents = show.drawn = show.on;
 	show.on = 0;
+	if (job_wait(AGENT) != 0)	/* for its git is work, too */
+		exit(stopping() ? 128 + stop_signal : shared->status);
 	clone_make(id);
 	stopped = id == 0 ? points_measure() : run(&runs[id]);
 	exit(stopped ? stopping() ? 128 + stop_signal : shared->status : 0);

@@ -737,6 +737,28 @@ baseline' ]
 	gone
 }
 
+@test "while a benchmark is measured no run has a git at work" {
+	mkdir busy
+	cat > bin/git <<-'END'
+		#!/bin/sh
+		: > "$BUSY/$$"
+		case " $* " in *' fetch '* | *' checkout '* | *' add '*) sleep 0.1 ;; esac
+		"$REAL_GIT" "$@"
+		status=$?
+		rm "$BUSY/$$"
+		exit $status
+	END
+	chmod +x bin/git
+	export BUSY=$PWD/busy REAL_GIT
+	REAL_GIT=$(PATH=${PATH#*:} command -v git)
+	run -0 experiment -j 3 -r 3 -i 2 --every-iteration \
+	    -b alone='for i in 1 2 3 4 5 6; do ls "$BUSY"; sleep 0.03; done'
+	rm bin/git
+	[ "$(find "$OUT" -name '*--alone.log' | wc -l)" = 9 ]
+	[ -z "$(cat "$OUT"/*--alone.log)" ]
+	gone
+}
+
 @test "rows of another process stay when those that an agent removed are put back" {
 	scene removes <<-'END'
 		init; edit
