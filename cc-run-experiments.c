@@ -1665,7 +1665,8 @@ event_set(struct event *e, const struct field *f, const char *value)
 	char *to = (char *)e + f->at;
 
 	if (f->cell == COUNTED && (!isdigit((unsigned char)*value) ||
-	    strspn(value, "0123456789.eE+-") != strlen(value)))
+	    strspn(value, "0123456789.eE+-") != strlen(value) ||
+	    strlen(value) >= f->size || !(strtod(value, NULL) < 1e18)))
 		return;
 	copy_to(to, f->size, value);
 	if (f->cell == FREE)
@@ -1683,7 +1684,7 @@ event_field(struct json *j)
 	    "outputTokens", "cacheReadInputTokens",
 	    "cacheCreationInputTokens" };
 	struct event *e = &transcript.event;
-	long long more = strtoll(j->text, NULL, 10);
+	double more = strtod(j->text, NULL);
 	size_t i;
 
 	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
@@ -1692,8 +1693,9 @@ event_field(struct json *j)
 	if (begins(j->path, "modelUsage/")) {
 		for (i = 0, e->models = 1; i < TOKENS; i++)
 			if (strcmp(strrchr(j->path, '/') + 1, of_model[i]) ==
-			    0 && more > 0 && more <= LLONG_MAX - e->tokens[i])
-				e->tokens[i] += more;
+			    0 && more > 0 && more < 1e15 &&
+			    e->tokens[i] < LLONG_MAX / 2)
+				e->tokens[i] += (long long)more;
 	} else if (strcmp(j->path, "plugins/path") == 0) {
 		e->plugin_loaded |= plugin_dir[0] != '\0' &&
 		    (strcmp(j->text, plugin_dir) == 0 ||
@@ -3663,7 +3665,7 @@ changes_listed(void)
 		c.files++;
 		c.added += added;
 		c.removed += removed;
-		if (len > 3 && strcmp(path + len - 3, ".md") == 0) {
+		if (len >= 3 && strcmp(path + len - 3, ".md") == 0) {
 			c.md_added += added;
 			c.md_removed += removed;
 		}
@@ -5773,6 +5775,8 @@ experiment(void)
 {
 	int id;
 
+	for (id = (int)opt.first; id <= opt.last; id++)
+		job->cost += runs[id].cost;	/* so far: of former starts */
 	if (opt.isolate)
 		jobs();
 	for (id = (int)opt.first; !opt.isolate && id <= opt.last; id++)

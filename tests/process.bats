@@ -1024,6 +1024,9 @@ interrupted_by() {
 	script -qec "'$CCRE' --no-plugin -o '$OUT' -r 1 -i 2 '$PROJECT' exp" \
 	    /dev/null > said < /dev/null 3>&-
 	grep -q $'\rrun 1/1 iteration 2/2 .*0:00/30:00' said
+	script -qec "'$CCRE' --no-plugin -o '$OUT' -r 2 -i 2 '$PROJECT' exp" \
+	    /dev/null > said < /dev/null 3>&-
+	grep -q $'\rrun 2/2 iteration 1/2 .* \$0.03' said	# the cost so far
 }
 
 @test "with -q there is no status line on a terminal, and nothing else" {

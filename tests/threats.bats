@@ -231,6 +231,17 @@ plants() {
 	grep -qF '"?HYPERLINK(""http://x"")",?1,' "$OUT/exp--iterations.csv"
 }
 
+@test "a number that does not fit is not known, and one in another notation is the same" {
+	cat > "$SCENE/plants" <<-'END'
+		init; edit
+		printf '{"type":"result","subtype":"success","is_error":false,"num_turns":1%030d,"total_cost_usd":1e400,"result":"ok","modelUsage":{"m":{"inputTokens":1.5e3,"outputTokens":1e+22,"cacheReadInputTokens":7}}}\n' 0
+	END
+	REHEARSAL=$SCENE/plants run -0 experiment -r 1 -i 1
+	[[ $output != *inf* ]]
+	[ "$(ledger num_turns)$(ledger cost_usd)" = '' ]
+	[ "$(ledger input_tokens) $(ledger output_tokens) $(ledger cache_read_tokens)" = '1500 0 7' ]
+}
+
 @test "a benchmark that failed says why" {
 	run -0 experiment -r 1 -i 1 -b one='exit 3' -b two='echo runtime: 3 moons' -b three='echo runtime: 1ms'
 	echo "$output"
