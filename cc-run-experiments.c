@@ -777,18 +777,30 @@ fd_scratch(void)
 	return fd;
 }
 
-/*
- * file_open: to be read; -1 with errno where there is no such file, which want
- * of means never looks like.  A FIFO does not keep us waiting.
- */
+/* file_absent: by errno there is no such file for us, or we die: of what cannot
+ * be looked at nothing is known, not that it is gone or was changed. */
+static void
+file_absent(const char *name)
+{
+	static const int absent[] = { ENOENT, ENOTDIR, ELOOP, EACCES, EPERM,
+	    ENXIO, ENODEV, ESRCH, ENAMETOOLONG };
+	size_t i;
+
+	for (i = 0; i < sizeof absent / sizeof *absent; i++)
+		if (errno == absent[i])
+			return;
+	die(1, "cannot look at %s:", name);
+}
+
+/* file_open: to be read; -1 with errno where there is no such file.  A FIFO
+ * does not keep us waiting. */
 static int
 file_open(int at, const char *name, int flags)
 {
 	int fd = openat(at, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-	    errno == EIO))
-		die(1, "cannot open %s:", name);
+	if (fd < 0)
+		file_absent(name);
 	return fd;
 }
 
@@ -802,7 +814,9 @@ file_stream(int at, const char *name)
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) != 0)
+		die(1, "cannot look at %s:", name);
+	if (!S_ISREG(st.st_mode)) {
 		close(fd);
 		errno = EINVAL;
 		return NULL;
@@ -844,10 +858,13 @@ dir_next(DIR *dir)
 
 	if (dir == NULL)
 		return NULL;
-	do
+	do {
+		errno = 0;
 		d = readdir(dir);
-	while (d != NULL &&
+	} while (d != NULL &&
 	    (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0));
+	if (d == NULL && errno != 0)
+		die(1, "cannot read a directory:");
 	if (d == NULL)
 		closedir(dir);
 	return d;
@@ -878,8 +895,11 @@ dir_open(int at, const char *name, enum rights rights)
 	DIR *dir = NULL;
 	int fd;
 
-	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISDIR(st.st_mode))
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		file_absent(name);
+		return NULL;
+	}
+	if (!S_ISDIR(st.st_mode))
 		return NULL;
 	if ((st.st_mode & rights) != rights)
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRWXU, 0);
@@ -2136,7 +2156,8 @@ process_sweep(pid_t leader)
 		die(1, "cannot open /proc:");
 	while (again && monotonic() - start < SWEEP_S) {
 		reaped = process_reaped;
-		for (again = 0, rewinddir(proc); (d = readdir(proc)) != NULL;) {
+		again = 0;
+		for (rewinddir(proc); errno = 0, (d = readdir(proc)) != NULL;) {
 			pid = (pid_t)strtol(d->d_name, NULL, 10);
 			if (pid <= 1 || pid == getpid() || pid == leader ||
 			    !process_ours(pid, leader))
@@ -2144,6 +2165,8 @@ process_sweep(pid_t leader)
 			count++;
 			again = process_end_one(pid, leader) == 0;
 		}
+		if (errno != 0)
+			die(1, "cannot read /proc:");
 		again |= process_reaped != reaped;
 	}
 	if (again)
@@ -2806,9 +2829,10 @@ kept_now(const char *name)
 	struct stat st;
 
 	k.content = file_text(output_fd, name, &k.size);
-	if (k.content == NULL && errno == EACCES)
+	if (k.content == NULL ? errno != ENOENT && errno != ENOTDIR :
+	    fstatat(output_fd, name, &st, 0) != 0)
 		die(1, "cannot read %s:", name);
-	k.mode = fstatat(output_fd, name, &st, 0) == 0 ? st.st_mode & 07777 : 0;
+	k.mode = k.content == NULL ? 0 : st.st_mode & 07777;
 	k.name = copy(name);
 	return k;
 }
@@ -3002,8 +3026,11 @@ output_same(void)
 
 	if (fstat(output_fd, &ours) != 0)
 		die(1, "cannot look at %s:", repo.output);
-	return lstat(repo.output, &there) == 0 &&
-	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+	if (lstat(repo.output, &there) != 0) {
+		file_absent(repo.output);
+		return 0;
+	}
+	return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
 /* output_again: another run's agent may have removed it. */
@@ -4204,8 +4231,8 @@ benchmark_write(int run, int iteration, const char *benchmark,
     const struct samples *s)
 {
 	char file[PATH_MAX];
+	size_t i, n = kept_n;
 	FILE *to;
-	size_t i;
 
 	COPY(file, benchmark_file(run, iteration, benchmark));
 	to = file_begin(file);
@@ -4216,7 +4243,9 @@ benchmark_write(int run, int iteration, const char *benchmark,
 		    text("%d", run), text("%d", iteration),
 		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
 	file_end(to, file);
-	kept_add(&kept_n, file);	/* the next one may not change it */
+	kept_n = 0;			/* see kept_note */
+	kept_add(&n, file);		/* the next one may not change it */
+	kept_n = n;
 }
 
 /* benchmark_there: has it been measured at this point? */

@@ -751,3 +751,42 @@ fills() {
 	run -0 experiment -r 1 -i 1
 	house_is_clean
 }
+
+# fails_at PATH CALLS ERROR POINTS OPTION...: at each of these calls on the path once; nothing
+# is lost, and the same command, typed again, does what is missing.
+fails_at() {
+	local path=$1 calls=$2 error=$3 points=$4 when
+	shift 4
+	unsanitized			# LeakSanitizer and strace exclude each other
+	for when in $points; do
+		rm -rf "$OUT" "$REHEARSAL_STATE"
+		project for-each-ref --format='delete %(refname)' refs/heads/exp-run-* refs/cc-run-experiments |
+		    project update-ref --stdin
+		CC_TEST_ID=$BATS_TEST_TMPDIR run strace -qq -o trace -P "$path" -e trace="$calls" \
+		    -e inject="$calls:error=$error:when=$when" "$CCRE" \
+		    --no-plugin -o "$OUT" -r 1 -i 2 -b b='echo runtime: 1ms' "$@" "$PROJECT" exp
+		echo "$when: $status: $output"
+		[[ $output != *'was made by claude'* && $output != *'was removed'* ]]
+		[ "$status" -le 2 ]
+		run -0 experiment -r 1 -i 2 -b b='echo runtime: 1ms' "$@"
+		[ "$(ledger outcome | grep -c success)" = 2 ]
+		[ "$(find "$OUT" -name '*--b.csv' | wc -l)" = 2 ]
+		[ "$(project config user.mine)" = yes ]
+		house_is_clean
+	done
+}
+
+@test "results that cannot be listed for a moment are not taken for removed" {
+	project config user.mine yes
+	fails_at "$OUT" getdents64 EIO '3 5 7 9 11 13 15'
+}
+
+@test "an output directory that cannot be looked at for a moment is not made anew" {
+	project config user.mine yes
+	fails_at "$OUT" lstat,newfstatat EIO "$(seq 1 60 | xargs)"
+}
+
+@test "settings of git that cannot be looked at for a moment are not taken for absent" {
+	project config user.mine yes
+	fails_at "$PROJECT/.git/config" fstat,newfstatat EIO '2 4 6 8 10 12 14 16'
+}
