@@ -2500,18 +2500,29 @@ git_run(const char *const *argv)
 	return program_run(repo.git, argv, &git_vars, GIT_TIMEOUT_S, 0);
 }
 
-/* git_fault: the line of an error, behind warnings and hints, or the first. */
+/* git_blames: the first line of what git said with this in it; NULL: none. */
 static const char *
-git_fault(void)
+git_blames(const char *what)
 {
 	char line[1024];
 	FILE *in = fd_stream(git_err, 0);
 	int found = 0;
 
 	while (!found && line_read(in, line, sizeof line))
-		found = begins(line, "fatal: ") || begins(line, "error: ");
+		found = strstr(line, what) != NULL;
 	fclose(in);
-	return found ? text("%s", line) : fd_line(git_err);
+	return found ? text("%s", line) : NULL;
+}
+
+/* git_fault: the line of an error, behind warnings and hints, or the first. */
+static const char *
+git_fault(void)
+{
+	const char *line = git_blames("fatal: ");
+
+	if (line == NULL)
+		line = git_blames("error: ");
+	return line != NULL ? line : fd_line(git_err);
 }
 
 /* git_fail: die with the command, its status and what it said. */
@@ -2530,17 +2541,20 @@ git_fail(const char *const *argv, int status)
 	die(1, "%.500s: exit status %d: %s", line, status, git_fault());
 }
 
-static void
-git_must(const char *const *argv)
+/* git_most: its exit status, or we die where that is more than most. */
+static int
+git_most(int most, const char *const *argv)
 {
 	int status = git_run(argv);
 
-	if (status != 0)
+	if (status > most)
 		git_fail(argv, status);
+	return status;
 }
 
 #define ARGV(...) ((const char *const[]){ "git", __VA_ARGS__, NULL })
-#define git(...) git_must(ARGV(__VA_ARGS__))	/* it must succeed */
+#define git(...) git_most(0, ARGV(__VA_ARGS__))	/* it must succeed */
+#define git_asks(...) (git_most(1, ARGV(__VA_ARGS__)) == 0)	/* yes or no */
 #define git_try(...) git_run(ARGV(__VA_ARGS__))	/* its exit status */
 #define git_said(...) (git(__VA_ARGS__), fd_line(git_out))
 
@@ -2560,8 +2574,8 @@ git_listed(struct words *w)
 static int
 git_commit(const char *name)
 {
-	return git_try("rev-parse", "-q", "--verify", "--end-of-options",
-	    text("%s^{commit}", name)) == 0;
+	return git_asks("rev-parse", "-q", "--verify", "--end-of-options",
+	    text("%s^{commit}", name));
 }
 
 /* git_with: a git command with more words at its end; its exit status. */
@@ -3260,12 +3274,13 @@ refs_read(struct words *w)
 	    "%(if)%(worktreepath)%(then)+%(end)%(HEAD)");
 
 	if (git_run(list) != 0) {	/* by an agent, where there is a note */
-		if ((in_clone || access(tree_file(NOTE_NAME), F_OK) == 0) &&
+		if (git_blames("packed-refs") != NULL &&
+		    (in_clone || access(tree_file(NOTE_NAME), F_OK) == 0) &&
 		    rename(tree_file("packed-refs"),
 		    tree_file("packed-refs.bad")) == 0)
 			warn("packed-refs of the repository was ruined: moved "
 			    "to packed-refs.bad");
-		git_must(list);
+		git_most(0, list);
 	}
 	git_listed(w);
 	words_sort(w);
@@ -3311,7 +3326,7 @@ ref_set(const char *name, const char *id)
 
 	if (git_run(set) != 0) {
 		files_remove(AT_FDCWD, tree_file(name));	/* broken */
-		git_must(set);
+		git_most(0, set);
 	}
 	if (id[0] != '\0')
 		refs_put(name, id);
@@ -3330,7 +3345,7 @@ tree_checkout(const char *branch, const char *commit)
 	    "--ignore-other-worktrees", "-B", branch, id, "--");
 	if (git_run(to) != 0) {
 		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
-		git_must(to);
+		git_most(0, to);
 	}
 	if (branch[0] != '\0')
 		refs_put(text("refs/heads/%s", branch), commit);
@@ -3367,7 +3382,7 @@ static void
 ref_keep(const char *attempt, const char *name, const char *id)
 {
 	if (attempt != NULL && id[0] != '\0' && strcmp(id, tree_start) != 0 &&
-	    git_try("cat-file", "-e", text("%s^{object}", id)) == 0)
+	    git_asks("rev-parse", "-q", "--verify", text("%s^{object}", id)))
 		ref_set(text("%s%s", attempt, name), id);
 }
 
@@ -3382,7 +3397,7 @@ stash_keep(const struct words *now, const char *attempt)
 	if (attempt == NULL || i == now->n ||
 	    strcmp(ref_field(now->v[i], 1), ref_id("refs/stash")) == 0)
 		return;
-	git_try("rev-list", "-g", "refs/stash", "--");
+	git("rev-list", "-g", "refs/stash", "--");
 	git_listed(&entries);
 	for (i = 1; i < entries.n; i++)
 		if (stash_log.content == NULL || strstr(stash_log.content,
@@ -3547,8 +3562,16 @@ tree_known(void)
 static int
 tree_grew(const char *commit)
 {
-	return commit[0] != '\0' && strcmp(commit, tree_start) != 0 &&
-	    git_try("merge-base", "--is-ancestor", tree_start, commit) == 0;
+	const char *const *ask = ARGV("merge-base", "--is-ancestor",
+	    tree_start, commit);
+	int status;
+
+	if (commit[0] == '\0' || strcmp(commit, tree_start) == 0)
+		return 0;
+	status = git_run(ask);
+	if (status > 1 && git_commit(commit))	/* else it is none */
+		status = git_most(1, ask);
+	return status == 0;
 }
 
 /*
@@ -3578,11 +3601,11 @@ tree_head(const char *attempt)
 		COPY(head, fd_line(git_out));
 	COPY(parent, tree_grew(head) ? head : strcmp(head, tip) != 0 &&
 	    tree_grew(tip) ? tip : tree_start);
+	refs_back(&now, attempt);
 	if (strcmp(head, parent) != 0)
 		ref_keep(attempt, "-refs/HEAD", head);
 	if (strcmp(tip, parent) != 0 && strcmp(tip, head) != 0)
 		ref_keep(attempt, "-refs/branch", tip);
-	refs_back(&now, attempt);
 	if (ours == NULL || strcmp(tip, parent) != 0 ||
 	    *ref_field(ours, 2) != '\0')
 		ref_set(tree_ref(), parent);
@@ -3598,15 +3621,18 @@ tree_add_raw(void)
 {
 	static const char raw[] = "* -text -filter -ident"
 	    " -working-tree-encoding\n";
+	const char *const *add = ARGV("add", "-A", "--ignore-errors");
 	struct kept was = kept_now(tree_file("info/attributes"));
 	int status;
 
 	files_remove(AT_FDCWD, tree_index());	/* it may be the fault */
 	git("read-tree", tree_start);
 	file_put(was.name, raw, strlen(raw), 0644);
-	status = git_try("add", "-A", "--ignore-errors");
+	status = git_run(add);
 	kept_restore(&was);
 	kept_free(&was);
+	if (status > 1 || git_blames("into database") != NULL)
+		git_fail(add, status);	/* no fault of the files */
 	return status == 0 ? 0 : -1;
 }
 
@@ -4305,7 +4331,8 @@ static void
 benchmark_protect(void)
 {
 	const char *const *restore = ARGV("checkout", "-q", "--no-overlay",
-	    repo.base, "--");
+	    repo.base, "--"), *const *list = ARGV("ls-files", "-z", "--others",
+	    "--");
 
 	if (opt.protect.n == 0)
 		return;
@@ -4317,9 +4344,11 @@ benchmark_protect(void)
 		if (git_protected(restore) != 0)
 			git_fail(restore, 1);
 	}
-	if (!plan_only && git_protected(ARGV("ls-files", "-z", "--others",
-	    "--")) == 0)
-		tree_clear();
+	if (plan_only)
+		return;
+	if (git_protected(list) != 0)
+		git_fail(list, 1);
+	tree_clear();
 }
 
 /* benchmark_point: measure what is missing there; 1: interrupted. */
@@ -5126,9 +5155,13 @@ attempt_say(const struct attempt *a)
 static void
 protected_look(struct attempt *a)
 {
-	a->protected_touched = opt.protect.n == 0 ? -1 : git_protected(ARGV(
-	    "diff", "--quiet", repo.base, a->commit[0] != '\0' ? a->commit :
-	    tree_start, "--")) != 0;
+	const char *const *diff = ARGV("diff", "--quiet", repo.base,
+	    a->commit[0] != '\0' ? a->commit : tree_start, "--");
+	int touched = opt.protect.n == 0 ? -1 : git_protected(diff);
+
+	if (touched > 1)
+		git_fail(diff, touched);
+	a->protected_touched = touched;
 }
 
 /* attempt_plan: one that is a success, as commands. */
@@ -5195,8 +5228,8 @@ attempt_number(const struct run *r, int m, int new)
 	do
 		k++;
 	while ((new && faccessat(output_fd, result_name(r->id, m,
-	    text("attempt-%d.jsonl", k)), F_OK, 0) == 0) || git_try(
-	    "rev-parse", "-q", "--verify", attempt_ref(r->id, m, k)) == 0);
+	    text("attempt-%d.jsonl", k)), F_OK, 0) == 0) || git_asks(
+	    "rev-parse", "-q", "--verify", attempt_ref(r->id, m, k)));
 	return k;
 }
 
@@ -5297,8 +5330,10 @@ experiment_leave(void)
 	if (a != NULL && tree_there()) {
 		attempt_commit(a);
 		tree_put_back(a->ref, a->commit);
-		if (in_clone && clone_fetch(a->run) != 0)
+		if (in_clone && clone_fetch(a->run) != 0) {
 			warn("cannot fetch run %d: %s", a->run, git_fault());
+			a->commit[0] = '\0';	/* it goes with the clone */
+		}
 	}
 	tree_touched &= tree_there();
 	tree_home();
@@ -5461,7 +5496,7 @@ resume_home(void)
 	char head[NAME_SIZE];
 	int run, m;
 
-	if (git_try("symbolic-ref", "-q", "HEAD") != 0)
+	if (!git_asks("symbolic-ref", "-q", "HEAD"))
 		return 0;
 	COPY(head, fd_line(git_out));
 	return ref_id(head)[0] != '\0' && !branch_parse(head, &run, &m);
@@ -5512,7 +5547,7 @@ resume_keep(const char *branch)
 	if (tree_changes().files > 0 || strcmp(left, tree_start) != 0)
 		COPY(a.commit, commit_tree(left, message));
 	tree_keep(a.ref, a.commit);
-	if (git_try("rev-parse", "-q", "--verify", a.ref) == 0)
+	if (git_asks("rev-parse", "-q", "--verify", a.ref))
 		say("what was left in the tree is kept as %s", a.ref);
 	free(message);
 }
@@ -6260,7 +6295,7 @@ check_index(void)
 {
 	const char *line, *path;
 
-	if (git_try("config", "--type=bool", "core.sparseCheckout") == 0 &&
+	if (git_asks("config", "--type=bool", "core.sparseCheckout") &&
 	    strcmp(fd_line(git_out), "true") == 0)
 		die(EXIT_USAGE, "%s: expected all files, not a sparse "
 		    "checkout, into which new ones cannot be committed: git "
@@ -6306,9 +6341,9 @@ static void
 check_prefix_name(void)
 {
 	if ((!isalnum((unsigned char)opt.prefix[0]) && opt.prefix[0] != '_') ||
-	    strlen(opt.prefix) > PREFIX_MAX || git_try("check-ref-format",
-	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) != 0 ||
-	    git_try("check-ref-format", text(REFS "%s/x", opt.prefix)) != 0)
+	    strlen(opt.prefix) > PREFIX_MAX || !git_asks("check-ref-format",
+	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) ||
+	    !git_asks("check-ref-format", text(REFS "%s/x", opt.prefix)))
 		die(EXIT_USAGE, "prefix \"%s\": expected part of a branch name,"
 		    " of at most %d characters, that begins with a letter, "
 		    "digit or underscore", opt.prefix, PREFIX_MAX);
@@ -6326,7 +6361,7 @@ check_prefix(void)
 	for (s = ref + strlen("refs/heads/"); (s = strchr(s, '/')) != NULL;
 	    *s++ = '/') {
 		*s = '\0';
-		if (git_try("show-ref", "--verify", "-q", ref) == 0)
+		if (git_asks("show-ref", "--verify", "-q", ref))
 			die(EXIT_USAGE, "prefix %s: %s is a branch: choose "
 			    "another prefix", opt.prefix, ref);
 	}
@@ -6472,7 +6507,7 @@ check_tree(void)
 	const char *path = temporary();
 
 	if (path_below(path, top) && !path_below(path, repo.dir) &&
-	    git_try("check-ignore", "-q", path) != 0)
+	    !git_asks("check-ignore", "-q", path))
 		die(EXIT_USAGE, "TMPDIR %.*s: expected a directory outside of "
 		    "the work tree, or one that git ignores",
 		    (int)(strrchr(path, '/') - path), path);
@@ -6483,7 +6518,7 @@ check_tree(void)
 	if (!git_commit("HEAD"))
 		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
 	COPY(repo.home_commit, fd_line(git_out));
-	COPY(repo.home, git_try("symbolic-ref", "-q", "HEAD") == 0 ?
+	COPY(repo.home, git_asks("symbolic-ref", "-q", "HEAD") ?
 	    fd_line(git_out) : "");
 	check_prefix();
 }
@@ -6497,8 +6532,8 @@ check_isolated(void)
 		    "but %s/%s is not there", opt.prefix, repo.output,
 		    experiment_file("experiment"));
 	check_baseline();
-	if (git_try("grep", "-q", "filter=lfs", repo.base, "--",
-	    ":(top,glob)**/.gitattributes") == 0)
+	if (git_asks("grep", "-q", "filter=lfs", repo.base, "--",
+	    ":(top,glob)**/.gitattributes"))
 		die(EXIT_USAGE, "baseline %s: expected no files under Git LFS, "
 		    "which a clone lacks: work without --isolate",
 		    opt.baseline);

@@ -1090,8 +1090,9 @@ outside" ]
 		printf '%04d' "$call" > bench/run.sh
 	END
 	fault 'the same, and the time is set back' <<-'END'
-		now=$(date +%s)		# git knows times by the second
-		until [ "$(date +%s)" != "$now" ]; do sleep 0.05; done
+		now=$(stat -c %Z bench/run.sh)	# git knows times by the second; the
+		# clock of files is a little behind that of date
+		until touch ../time && [ "$(stat -c %Z ../time)" != "$now" ]; do sleep 0.05; done
 		touch -r bench/run.sh ../time
 		printf '%04d' "$call" > bench/run.sh
 		touch -r ../time bench/run.sh
@@ -2164,4 +2165,98 @@ git_processes() {
 	REAL_GIT=$(PATH=${PATH#*:} command -v git) run -1 experiment -r 2 -i 1
 	[[ $output == *'exit status 128: fatal: no way'* ]]
 	rm bin/git
+}
+
+# once_fails WORDS: a git on PATH whose first call with these words fails.
+once_fails() {
+	cat > bin/git <<-'END'
+		#!/bin/sh
+		case " $* " in
+		*"$WORDS"*) [ -e "$FAILED" ] || { : > "$FAILED"; echo 'fatal: no way' >&2; exit 128; } ;;
+		esac
+		exec "$REAL_GIT" "$@"
+	END
+	chmod +x bin/git
+	rm -f failed
+	export FAILED=$PWD/failed WORDS=$1 REAL_GIT
+	REAL_GIT=$(PATH=${PATH#*:} command -v git)
+}
+
+@test "a git that fails has not answered a question with no" {
+	local words
+	for words in ' symbolic-ref -q HEAD ' ' config --type=bool core.sparseCheckout ' \
+	    ' check-ref-format ' ' diff --quiet ' '^{object} ' ' merge-base --is-ancestor '; do
+		once_fails "$words"
+		REHEARSAL='commit overloaded' run experiment -r 1 -i 2 --protect bench
+		echo "$words: $status: $output"
+		[ -e failed ]
+		rm bin/git
+		[ "$status" = 1 ] || [ "$words" = ' merge-base --is-ancestor ' ]
+		[[ $status == 0 || $output == *'exit status 128: fatal: no way'* ]]
+		house_is_clean
+		rm -rf "$REHEARSAL_STATE"
+		REHEARSAL='commit overloaded' run -0 experiment -r 1 -i 2 --protect bench
+		[ "$(ledger protected_touched | grep -c 1)" = 0 ]
+		[ -n "$(project for-each-ref 'refs/cc-run-experiments/exp/run-1/iteration-2/*')" ]
+		project log --format=%s exp-run-1-iteration-1 | grep -q '^claude: call'
+		house_is_clean
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		rm -rf "$OUT" "$REHEARSAL_STATE"
+	done
+}
+
+@test "packed branches and tags stay where git cannot list them for a moment" {
+	project branch precious
+	project tag v1
+	project pack-refs --all
+	local refs n
+	refs=$(project for-each-ref refs/tags refs/heads/precious)
+	for n in 1 2 3 4 5 6 7 8; do
+		cat > bin/git <<-'END'
+			#!/bin/sh
+			case " $* " in
+			*' for-each-ref --format'*)
+				echo >> "$LISTED"
+				[ "$(wc -l < "$LISTED")" != "$N" ] || { echo 'fatal: no way' >&2; exit 128; } ;;
+			esac
+			exec "$REAL_GIT" "$@"
+		END
+		chmod +x bin/git
+		rm -f listed
+		LISTED=$PWD/listed N=$n REAL_GIT=$(PATH=${PATH#*:} command -v git) REHEARSAL='rate-limit success' \
+		    REHEARSAL_RESET=-60 run quick -w -r 1 -i 1
+		echo "$n: $status: $output"
+		rm bin/git
+		[ "$(project for-each-ref refs/tags refs/heads/precious)" = "$refs" ]
+		[ -z "$(find "$PROJECT/.git" -name '*.bad')" ]
+		run -0 quick -w -r 1 -i 1
+		house_is_clean
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		rm -rf "$OUT" "$REHEARSAL_STATE"
+	done
+}
+
+@test "work that git cannot store is no success, and stays in the tree" {
+	local dir
+	dir=$PROJECT/.git/objects/$(printf 'work\n' | git hash-object --stdin | cut -c1-2)
+	mkdir -p "$dir"
+	chmod 555 "$dir"
+	REHEARSAL_EDIT='echo work > work.txt' run -1 unprivileged experiment -r 1 -i 1
+	[[ $output == *' database'* ]]
+	[ "$(cat "$PROJECT/work.txt")" = work ]
+	chmod 755 "$dir"
+	run -0 experiment -r 1 -i 1
+	[ "$(project show refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1:work.txt)" = work ]
+	house_is_clean
+}
+
+@test "what the runner keeps of an amended attempt is not told as changed by claude" {
+	scene amends <<-'END'
+		init; echo x >> main.py; git commit -q --amend -am amended; exit 3
+	END
+	REHEARSAL=$SCENE/amends run -0 experiment -r 1 -i 1
+	[[ $output != *'was changed'* ]]
+	[ -n "$(project for-each-ref refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1-refs/)" ]
 }

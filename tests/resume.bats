@@ -626,7 +626,7 @@ killed_in() {
 		[[ $output != *'was made by claude'* ]]
 		[[ $output != *'was made a link'* ]]
 		if [ "$status" = 1 ]; then
-			[[ $output == *'/.git/shallow: Too many open files'* ]]
+			[[ $output == *'cannot look at '*'/.git/shallow: '* ]]
 			ended=$((ended + 1))
 		fi
 		run -0 experiment -r 1 -i 2 -b b='echo runtime: 1ms'
