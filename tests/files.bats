@@ -752,6 +752,20 @@ fills() {
 	house_is_clean
 }
 
+@test "a setting that is put back where it does not fit is not there in part" {
+	yes '# a comment' | head -n 2000 >> "$PROJECT/.git/config"
+	project config user.mine yes
+	# shellcheck disable=SC2016  # for claude to expand
+	REHEARSAL_EDIT='git config user.mine no; prlimit --fsize=8192 --pid $PPID' \
+	    run -1 experiment -r 1 -i 1
+	[[ $output == *'cannot write '*'/.git/config: '* ]]
+	[ "$(project config user.mine)" = no ]
+	[ "$(grep -c comment "$PROJECT/.git/config")" = 2000 ]
+	run -0 experiment -r 1 -i 1
+	[[ $output == *'/.git/config has changed since the runner was killed: look at it'* ]]
+	house_is_clean
+}
+
 # fails_at PATH CALLS ERROR POINTS OPTION...: at each of these calls on the path once; nothing
 # is lost, and the same command, typed again, does what is missing.
 fails_at() {
