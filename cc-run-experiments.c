@@ -2541,13 +2541,14 @@ git_fail(const char *const *argv, int status)
 	die(1, "%.500s: exit status %d: %s", line, status, git_fault());
 }
 
-/* git_most: its exit status, or we die where that is more than most. */
+/* git_most: its exit status, or we die where that is more than most; a question
+ * about what an agent has ruined is answered with no. */
 static int
 git_most(int most, const char *const *argv)
 {
 	int status = git_run(argv);
 
-	if (status > most)
+	if (status > most && (most == 0 || git_blames(" is corrupt") == NULL))
 		git_fail(argv, status);
 	return status;
 }
@@ -2843,7 +2844,7 @@ kept_now(const char *name)
 	struct stat st;
 
 	k.content = file_text(output_fd, name, &k.size);
-	if (k.content == NULL ? errno != ENOENT && errno != ENOTDIR :
+	if (k.content == NULL ? errno == EACCES || errno == EPERM :
 	    fstatat(output_fd, name, &st, 0) != 0)
 		die(1, "cannot read %s:", name);
 	k.mode = k.content == NULL ? 0 : st.st_mode & 07777;
@@ -3631,7 +3632,7 @@ tree_add_raw(void)
 	status = git_run(add);
 	kept_restore(&was);
 	kept_free(&was);
-	if (status > 1 || git_blames("into database") != NULL)
+	if (status == 128 || git_blames("into database") != NULL)
 		git_fail(add, status);	/* no fault of the files */
 	return status == 0 ? 0 : -1;
 }
@@ -5257,7 +5258,7 @@ branch_begin(const struct run *r, int m, int k)
 
 	COPY(id, ref_id(tree_ref()));
 	COPY(attempt, attempt_ref(r->id, m, k));
-	if (id[0] != '\0' && strcmp(id, tree_start) != 0 &&
+	if (id[0] != '\0' && strcmp(id, tree_start) != 0 && git_commit(id) &&
 	    *git_said("for-each-ref", "--count=1", "--contains", id,
 	    text(REFS "%s/", opt.prefix)) == '\0') {
 		ref_keep(attempt, text("-refs/heads/%s", tree_branch), id);
@@ -6439,8 +6440,10 @@ static void
 check_baseline(void)
 {
 	if (resumed ? !git_commit(repo.base) :
-	    !git_commit(text("refs/heads/%s", opt.baseline)) &&
-	    !git_commit(opt.baseline))
+	    git_asks("show-ref", "--verify", "-q", text("refs/heads/%s",
+	    opt.baseline)) ? !git_commit(text("refs/heads/%s", opt.baseline)) :
+	    git_try("rev-parse", "-q", "--verify", "--end-of-options",
+	    text("%s^{commit}", opt.baseline)) != 0)
 		die(EXIT_USAGE, "baseline %s: expected a branch or a commit of "
 		    "%s: name yours after the prefix", opt.baseline, top);
 	COPY(repo.base, fd_line(git_out));
@@ -6507,7 +6510,7 @@ check_tree(void)
 	const char *path = temporary();
 
 	if (path_below(path, top) && !path_below(path, repo.dir) &&
-	    !git_asks("check-ignore", "-q", path))
+	    git_try("check-ignore", "-q", path) != 0)
 		die(EXIT_USAGE, "TMPDIR %.*s: expected a directory outside of "
 		    "the work tree, or one that git ignores",
 		    (int)(strrchr(path, '/') - path), path);
@@ -6538,7 +6541,8 @@ check_isolated(void)
 		    "which a clone lacks: work without --isolate",
 		    opt.baseline);
 	check_prefix();
-	COPY(repo.branch, git_commit(text("refs/heads/%s", opt.baseline)) ?
+	COPY(repo.branch, git_asks("show-ref", "--verify", "-q",
+	    text("refs/heads/%s", opt.baseline)) ?
 	    opt.baseline : baseline_default);
 }
 

@@ -492,6 +492,7 @@ all_asked() {
 	rejects 2 nosuch expected ccre --no-plugin "$PROJECT" exp nosuch
 	rejects 2 main:main.py expected ccre --no-plugin "$PROJECT" exp main:main.py
 	rejects 2 baseline expected ccre --no-plugin "$PROJECT" exp ''
+	rejects 2 'main@{99}' expected ccre --no-plugin "$PROJECT" exp 'main@{99}'
 	git -C "$PROJECT" switch -q --orphan new
 	rejects 2 HEAD 'commit' experiment
 	git init -q fresh
@@ -502,7 +503,9 @@ all_asked() {
 	local baseline
 	git -C "$PROJECT" tag -a -m v1 v1
 	git -C "$PROJECT" commit -q --allow-empty -m 'not the baseline'
-	for baseline in v1 "${BASE:0:9}" main~1; do
+	git -C "$PROJECT" branch -q upstream main~1
+	git -C "$PROJECT" branch -q -u upstream main
+	for baseline in v1 "${BASE:0:9}" main~1 'main@{u}'; do
 		ccre -q --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" \
 		    "exp-${#baseline}" "$baseline"
 		EXPERIMENT=exp-${#baseline}

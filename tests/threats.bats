@@ -623,3 +623,32 @@ made_up() {
 	[ "$(ledger total_removed | tr '\n' ' ')" = '0 1 ' ]
 	house_is_clean
 }
+
+@test "a commit of its own that an agent empties does not end the experiment" {
+	scene empties <<-'END'
+		init; echo "$call" >> main.py; git commit -qam mine
+		object=.git/objects/$(git rev-parse HEAD | sed 's|^..|&/|')
+		chmod u+w "$object"; : > "$object"
+		result false success ok
+	END
+	REHEARSAL="$SCENE/empties success" run -0 experiment -r 1 -i 2
+	[ "$(rows)" = $'1/1 success\n1/2 success' ]
+	house_is_clean
+}
+
+@test "a directory or a socket where git may have a setting ends nothing" {
+	local name
+	for name in info/grafts info/sparse-checkout logs/refs/stash; do
+		export NAME=$name
+		scene plants <<-'END'
+			init; edit; mkdir -p ".git/$NAME"; result false success ok
+		END
+		REHEARSAL=$SCENE/plants run -0 experiment -r 1 -i 2
+		[ "$(rows)" = $'1/1 success\n1/2 success' ]
+		run -0 experiment -r 2 -i 2
+		house_is_clean
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		rm -rf "$OUT" "$REHEARSAL_STATE"
+	done
+}
