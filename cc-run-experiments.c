@@ -1136,6 +1136,26 @@ private_make(void)
 		die(1, "cannot lock %s/lock:", private_dir);
 }
 
+/* private_remove: one of them; its lock goes last, so that the next start finds
+ * what could not be removed, as a git may still have been at work there. */
+static void
+private_remove(int at, const char *name)
+{
+	DIR *dir = dir_open(at, name, WRITABLE);
+	struct dirent *d;
+	struct stat st;
+	int left = 0;
+
+	while ((d = dir_next(dir)) != NULL)
+		if (strcmp(d->d_name, "lock") != 0) {
+			files_remove(dirfd(dir), d->d_name);
+			left |= fstatat(dirfd(dir), d->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) == 0;
+		}
+	if (!left)
+		files_remove(at, name);
+}
+
 /*
  * private_sweep: those of runners that were killed are removed; of those that
  * were killed before they had the lock, what is empty and older than a minute.
@@ -1158,7 +1178,7 @@ private_sweep(void)
 		fd = openat(dirfd(dir), text("%s/lock", d->d_name),
 		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0 && lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0)
-			files_remove(dirfd(dir), d->d_name);
+			private_remove(dirfd(dir), d->d_name);
 		else if (fd < 0 && difftime(time(NULL), st.st_mtime) > 60 &&
 		    (S_ISDIR(st.st_mode) || st.st_size == 0))
 			unlinkat(dirfd(dir), d->d_name, S_ISDIR(st.st_mode) ?
@@ -3326,6 +3346,7 @@ ref_set(const char *name, const char *id)
 	    id);
 
 	if (git_run(set) != 0) {
+		files_remove(AT_FDCWD, tree_file(text("%s.lock", name)));
 		files_remove(AT_FDCWD, tree_file(name));	/* broken */
 		git_most(0, set);
 	}
@@ -4908,13 +4929,12 @@ clone_file(const char *name)
 
 /* clone_enter: an empty directory, in which we are from now on. */
 static void
-clone_enter(int run)
+clone_enter(void)
 {
 	struct stat st;
 
 	environments();
 	identity_use();
-	COPY(private_dir, text("%s/run-%d", private_dir, run));
 	COPY(top, text("%s/clone/%s", private_dir, strrchr(top, '/') + 1));
 	if (mkdir(private_dir, 0700) != 0 ||
 	    mkdir(text("%s/clone", private_dir), 0700) != 0 ||
@@ -4932,7 +4952,7 @@ clone_init(int run)
 	const char *branches;
 
 	if (!plan_only)
-		clone_enter(run);
+		clone_enter();
 	git("init", "-q", "--template=", strlen(repo.base) > 40 ?
 	    "--object-format=sha256" : "--object-format=sha1", "-b",
 	    repo.branch);
@@ -4981,6 +5001,12 @@ clone_make(int run)
 static int
 clone_fetch(int run)
 {
+	/* Only we write these: a lock is of a git that was killed. */
+	if (!plan_only) {
+		unlink(text("%s/%s.lock", repo.project, tree_ref()));
+		tree_unlock(AT_FDCWD, text("%s/" REFS "%s/run-%d",
+		    repo.project, opt.prefix, run), UNLOCK);
+	}
 	return git_try("--git-dir", repo.project, "fetch", "-q", "--no-tags",
 	    "--no-write-fetch-head", "--no-prune", "--update-head-ok", repo.dir,
 	    text("+%s:%s", tree_ref(), tree_ref()),
@@ -5653,11 +5679,11 @@ experiment_begin(void)
 	free(is);
 	free(was);
 	table_append(&tables[LEDGER], NULL);
-	if (resumed)
-		return;
-	ledger_read();
+	if (!resumed)
+		ledger_read();
 	/* The last: where a ref of the prefix is, experiment.csv is. */
-	ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
+	if (!resumed || !git_commit(text(REFS "%s/baseline", opt.prefix)))
+		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
 }
 
 /* jobs_share: what our children know of each other. */
@@ -5748,6 +5774,8 @@ job_run(int id)
 	signals_block();
 	show.parents = show.drawn = show.on;
 	show.on = 0;
+	/* First: at every exit it is removed, and so far it is all runs'. */
+	COPY(private_dir, text("%s/run-%d", private_dir, id));
 	if (job_wait(AGENT) != 0)	/* for its git is work, too */
 		exit(stopping() ? 128 + stop_signal : shared->status);
 	clone_make(id);

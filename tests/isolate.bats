@@ -737,6 +737,76 @@ baseline' ]
 	gone
 }
 
+@test "a run that ends before it has its clone leaves those of the others" {
+	sed 's/if (job_wait(AGENT) != 0)	/if (id == 2 || job_wait(AGENT) != 0)	/' \
+	    "$CCRE_ROOT/cc-run-experiments.c" > ends.c
+	run ! cmp -s ends.c "$CCRE_ROOT/cc-run-experiments.c"
+	build ends.c "$PWD/ends"
+	scene waits <<-'END'
+		init; edit; until [ -e "$REHEARSAL_STATE" ]; do sleep 0.01; done; sleep 0.3; result false success Done.
+	END
+	CCRE=$PWD/ends REHEARSAL=$SCENE/waits run -1 experiment -j 2 -r 2 -i 2
+	echo "$output"
+	[ "$(rows)" = $'1/1 success\n1/2 success' ]
+	gone
+}
+
+@test "a lock that a killed git left on our refs stops no run, and is removed" {
+	local ref
+	for ref in heads/exp-run-1-iteration-1 cc-run-experiments/exp/baseline \
+	    cc-run-experiments/exp/run-1/iteration-2/attempt-1; do
+		mkdir -p "$(dirname "$PROJECT/.git/refs/$ref")"
+		: > "$PROJECT/.git/refs/$ref.lock"
+		REHEARSAL='success overloaded' run -0 experiment --isolate -r 1 -i 2
+		echo "$output"
+		gone
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		rm -rf "$OUT" "$REHEARSAL_STATE"
+	done
+}
+
+@test "an experiment whose runner was killed as it began goes on, in clones and in place" {
+	local how
+	cat > bin/git <<-'END'
+		#!/bin/sh
+		case "$*" in
+		*'update-ref '*/exp/baseline*) [ -e "$KILLED" ] || { : > "$KILLED"; kill -KILL $PPID; exit 1; } ;;
+		esac
+		exec "$REAL_GIT" "$@"
+	END
+	chmod +x bin/git
+	export KILLED=$PWD/killed REAL_GIT
+	REAL_GIT=$(PATH=${PATH#*:} command -v git)
+	for how in --isolate -v; do
+		run -137 experiment "$how" -r 1 -i 1
+		run -0 experiment "$how" -r 1 -i 1
+		project rev-parse -q --verify refs/cc-run-experiments/exp/baseline
+		gone
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		rm -rf "$OUT" "$REHEARSAL_STATE" killed
+	done
+}
+
+@test "a runner that is killed as it removes what another one left leaves it to the next" {
+	unsanitized			# LeakSanitizer and strace exclude each other
+	local when left=$TMPDIR/cc-run-experiments.aaaaaa
+	for when in 2 3 4 5 6 7 8; do
+		rm -rf "$OUT"
+		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+		    project update-ref --stdin
+		mkdir -p "$left/tmp" "$left/run-1"
+		touch "$left/lock" "$left/index" "$left/run-1/a" "$left/tmp/b"
+		CC_TEST_ID=$BATS_TEST_TMPDIR run -137 strace -qq -o trace -e trace=unlinkat \
+		    -e inject=unlinkat:signal=KILL:when="$when" "$CCRE" --no-plugin -o "$OUT" \
+		    --isolate -r 1 -i 1 "$PROJECT" exp
+		run -0 experiment --isolate -r 1 -i 1
+		echo "$when: $output"
+		gone
+	done
+}
+
 @test "while a benchmark is measured no run has a git at work" {
 	mkdir busy
 	cat > bin/git <<-'END'
