@@ -4171,10 +4171,9 @@ runtime_next(FILE *in)
 		n = 0;
 		while ((c = getc_unlocked(in)) == ' ' || c == '\t')
 			;
-		if ((sign = c == '.' || c == '-') != 0) {
-			rest[0] = (char)c;	/* .5 is bc's; -5 is bad */
-			c = getc_unlocked(in);
-		}
+		for (sign = 0; sign < 2 && (c == '.' || c == '-');
+		    c = getc_unlocked(in))
+			rest[sign++] = (char)c;	/* .5 is bc's; -.5 is bad */
 		ungetc(c, in);
 		if (!isdigit(c))		/* prose */
 			continue;
@@ -5074,7 +5073,8 @@ limit_wait(void)
 		signal_take();
 	}
 	alarm(0);
-	refs_read(&refs);		/* the user's, meanwhile, are his */
+	if (!in_clone)
+		refs_read(&refs);	/* the user's, meanwhile, are his */
 	return ATTEMPT_AGAIN;		/* job_wait sees that all stop */
 }
 
@@ -5360,13 +5360,14 @@ experiment_leave(void)
 		if (in_clone && clone_fetch(a->run) != 0) {
 			warn("cannot fetch run %d: %s", a->run, git_fault());
 			a->commit[0] = '\0';	/* it goes with the clone */
+			memset(&a->changes, 0, sizeof a->changes);
 		}
 	}
 	tree_touched &= tree_there();
 	tree_home();
 	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
 		ledger_row(a, 0);
-	files_remove(AT_FDCWD, private_dir);
+	private_remove(AT_FDCWD, private_dir);
 	private_dir[0] = '\0';
 	leaving = 0;
 }

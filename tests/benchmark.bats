@@ -141,11 +141,11 @@ git_project() {
 	run --separate-stderr -0 experiment -q -r 1 -i 1 \
 	    -b comma='echo runtime: 1,5ms' -b unitless='echo runtime: 15' \
 	    -b minutes='echo runtime: 5min' -b dots='echo runtime: 1.2.3ms' \
-	    -b hex='echo runtime: 0x10ms' -b minus='echo fib: runtime: -3ms' -b apart='echo runtime: 1 500ms' \
+	    -b hex='echo runtime: 0x10ms' -b minus='echo fib: runtime: -3ms' -b below='echo runtime: -.98s' -b apart='echo runtime: 1 500ms' \
 	    -b among='echo runtime: 3ms; echo runtime: 1,5ms; echo runtime: 4ms' \
 	    -b good='echo runtime: 3ms'
 	local name
-	for name in comma unitless minutes dots hex minus apart among; do
+	for name in comma unitless minutes dots hex minus below apart among; do
 		echo "$name"
 		failed $name 0
 		failed $name 1
