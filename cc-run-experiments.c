@@ -3450,10 +3450,12 @@ ref_back(const char *name, const char *was, const char *now,
 	    (*target != '\0' || !changed))
 		return;
 	if (tree_inherited && now != NULL) {
-		if (was != NULL && !begins(name, REFS) && !begins(name,
+		if (!begins(name, REFS) && !begins(name,
 		    text("refs/heads/%s-run-", opt.prefix)))
-			warn("%s was %.12s when the runner was killed: it is "
-			    "left as it is now", name, id);
+			warn(was == NULL ? "%s is new since the runner was "
+			    "killed: it is left" : "%s was %.12s when the "
+			    "runner was killed: it is left as it is now",
+			    name, id);
 		return;
 	}
 	if (now != NULL && changed)
@@ -6298,7 +6300,8 @@ check_repository(void)
 	    "--show-toplevel", "--git-dir", "--git-common-dir") != 0 ||
 	    git_listed(&said) != 3)
 		die(EXIT_USAGE, "directory \"%s\": expected one in the work "
-		    "tree of a git repository (git 2.31 or newer): %s",
+		    "tree of a git repository (git 2.31 or newer), without a "
+		    "line break in its path: %s",
 		    opt.directory, fd_line(git_err));
 	if (realpath(said.v[0], top) == NULL)
 		die(1, "cannot look at %s:", said.v[0]);

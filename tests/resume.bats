@@ -355,9 +355,12 @@ killed_in() {
 		export THERE=$there
 		killed_in commits -r 1 -i 1
 		[ "$there" != user-leaves ] || project checkout -q main
+		project branch -f agents main
 		theirs=$(cat theirs)
 		REHEARSAL=success run -0 experiment -r 1 -i 1
 		echo "$there: $output"
+		[[ $output == *'refs/heads/agents is new since the runner was killed: it is left'* ]]
+		project branch -D agents
 		[ "$(project for-each-ref --contains "$theirs" | wc -l)" = 1 ]
 		[ "$(project for-each-ref --contains "$theirs" refs/cc-run-experiments | wc -l)" = 1 ]
 		house_is_clean
