@@ -590,6 +590,7 @@ picture() {
 
 @test "TERM that comes while a run is being started ends all" {
 	[[ ${CC-} != *musl* ]] || skip "its posix_spawn is delayed, too"
+	no_emulator "the program as strace's own child"
 	unsanitized			# LeakSanitizer and strace exclude each other
 	REHEARSAL=hang CC_TEST_ID=$BATS_TEST_TMPDIR strace -qq -o trace \
 	    -e trace=clone -e inject=clone:delay_exit=3000000:when=1 "$CCRE" \
@@ -606,6 +607,7 @@ picture() {
 
 @test "where no process can be started for a run those at work end, and it says so" {
 	[[ ${CC-} != *musl* ]] || skip "its posix_spawn would fail"
+	no_emulator "the program as strace's own child"
 	unsanitized			# LeakSanitizer and strace exclude each other
 	scene both <<-'END'
 		init; edit
