@@ -3655,7 +3655,7 @@ tree_add_raw(void)
 	status = git_run(add);
 	kept_restore(&was);
 	kept_free(&was);
-	if (status == 128 || git_blames("into database") != NULL)
+	if (status > 1 || git_blames("into database") != NULL)
 		git_fail(add, status);	/* no fault of the files */
 	return status == 0 ? 0 : -1;
 }

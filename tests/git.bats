@@ -2260,3 +2260,26 @@ once_fails() {
 	[[ $output != *'was changed'* ]]
 	[ -n "$(project for-each-ref refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1-refs/)" ]
 }
+
+@test "work that git had no time to add is no success, and stays in the tree" {
+	cat > bin/git <<-'END'
+		#!/bin/sh
+		case "$*" in add*) [ ! -e "$SLOW" ] || exec sleep 1000 ;; esac
+		exec "$REAL_GIT" "$@"
+	END
+	chmod +x bin/git
+	export SLOW=$PWD/slow REAL_GIT
+	REAL_GIT=$(PATH=${PATH#*:} command -v git)
+	# shellcheck disable=SC2016  # for claude to expand
+	REHEARSAL_EDIT='echo work > work.txt; : > "$SLOW"' CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE_QUICK" \
+	    --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp > said 2>&1 3>&- &
+	wait_until 20 pgrep -P $! sleep > /dev/null
+	kill -TERM $!
+	ended 1 $!
+	cat said
+	rm slow
+	run ! grep -q 'run 1/1 iteration 1/1: success' said
+	run -0 experiment -r 1 -i 1
+	[ "$(project show refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1:work.txt)" = work ]
+	house_is_clean
+}
