@@ -2638,7 +2638,8 @@ static int tree_inherited;		/* from a runner that was killed */
 
 static struct kept {			/* a file that nobody may change */
 	const char *name;
-	char *content;			/* as it was; NULL: absent */
+	char *content;			/* as it was; NULL: no file */
+	int there;			/* or it was a directory, say */
 	size_t size;
 	mode_t mode;
 } *kept;
@@ -2868,6 +2869,7 @@ kept_now(const char *name)
 	    fstatat(output_fd, name, &st, 0) != 0)
 		die(1, "cannot read %s:", name);
 	k.mode = k.content == NULL ? 0 : st.st_mode & 07777;
+	k.there = fstatat(output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	k.name = copy(name);
 	return k;
 }
@@ -2989,8 +2991,9 @@ kept_same(const struct kept *k)
 	size_t size;
 	struct stat st;
 	char *now = file_text(output_fd, k->name, &size);
-	int same = now == NULL || k->content == NULL ? now == k->content :
-	    size == k->size && memcmp(now, k->content, size) == 0 &&
+	int same = now == NULL || k->content == NULL ? now == k->content &&
+	    k->there == (fstatat(output_fd, k->name, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0) : size == k->size && memcmp(now, k->content, size) == 0 &&
 	    fstatat(output_fd, k->name, &st, 0) == 0 &&
 	    (st.st_mode & 07777) == k->mode &&
 	    (*k->name == '/' || st.st_nlink == 1);

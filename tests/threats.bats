@@ -638,7 +638,7 @@ made_up() {
 
 @test "a directory or a socket where git may have a setting ends nothing" {
 	local name
-	for name in info/grafts info/sparse-checkout logs/refs/stash; do
+	for name in commondir info/attributes info/grafts info/sparse-checkout logs/refs/stash shallow; do
 		export NAME=$name
 		scene plants <<-'END'
 			init; edit; mkdir -p ".git/$NAME"; result false success ok
