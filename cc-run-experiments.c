@@ -5005,17 +5005,20 @@ clone_make(int run)
 static int
 clone_fetch(int run)
 {
-	/* Only we write these: a lock is of a git that was killed. */
-	if (!plan_only) {
-		unlink(text("%s/%s.lock", repo.project, tree_ref()));
-		tree_unlock(AT_FDCWD, text("%s/" REFS "%s/run-%d",
-		    repo.project, opt.prefix, run), UNLOCK);
-	}
-	return git_try("--git-dir", repo.project, "fetch", "-q", "--no-tags",
+	const char *const *fetch = ARGV("--git-dir", repo.project, "-c",
+	    "core.filesRefLockTimeout=3000", "fetch", "-q", "--no-tags",
 	    "--no-write-fetch-head", "--no-prune", "--update-head-ok", repo.dir,
 	    text("+%s:%s", tree_ref(), tree_ref()),
 	    text("+" REFS "%s/run-%d/*:" REFS "%s/run-%d/*", opt.prefix, run,
 	    opt.prefix, run));
+
+	if (git_run(fetch) == 0)
+		return 0;
+	/* Only we write these: a lock that stays is of a git that was killed. */
+	unlink(text("%s/%s.lock", repo.project, tree_ref()));
+	tree_unlock(AT_FDCWD, text("%s/" REFS "%s/run-%d", repo.project,
+	    opt.prefix, run), UNLOCK);
+	return git_run(fetch);
 }
 
 /* ---- iteration and run: the loop of the header comment ------------------ */
