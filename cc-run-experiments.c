@@ -3454,7 +3454,8 @@ ref_back(const char *name, const char *was, const char *now,
 		return;
 	if (tree_inherited && now != NULL) {
 		if (!begins(name, REFS) && !begins(name,
-		    text("refs/heads/%s-run-", opt.prefix)))
+		    text("refs/heads/%s-run-", opt.prefix)) &&
+		    (was != NULL || strstr(name, "-iteration-") == NULL))
 			warn(was == NULL ? "%s is new since the runner was "
 			    "killed: it is left" : "%s was %.12s when the "
 			    "runner was killed: it is left as it is now",
