@@ -792,6 +792,15 @@ file_absent(const char *name)
 	die(1, "cannot look at %s:", name);
 }
 
+/* file_there: is there anything of this name, be it a link? */
+static int
+file_there(int at, const char *name)
+{
+	struct stat st;
+
+	return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* file_open: to be read; -1 with errno where there is no such file.  A FIFO
  * does not keep us waiting. */
 static int
@@ -1143,14 +1152,12 @@ private_remove(int at, const char *name)
 {
 	DIR *dir = dir_open(at, name, WRITABLE);
 	struct dirent *d;
-	struct stat st;
 	int left = 0;
 
 	while ((d = dir_next(dir)) != NULL)
 		if (strcmp(d->d_name, "lock") != 0) {
 			files_remove(dirfd(dir), d->d_name);
-			left |= fstatat(dirfd(dir), d->d_name, &st,
-			    AT_SYMLINK_NOFOLLOW) == 0;
+			left |= file_there(dirfd(dir), d->d_name);
 		}
 	if (!left)
 		files_remove(at, name);
@@ -2869,7 +2876,7 @@ kept_now(const char *name)
 	    fstatat(output_fd, name, &st, 0) != 0)
 		die(1, "cannot read %s:", name);
 	k.mode = k.content == NULL ? 0 : st.st_mode & 07777;
-	k.there = fstatat(output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	k.there = file_there(output_fd, name);
 	k.name = copy(name);
 	return k;
 }
@@ -2992,8 +2999,8 @@ kept_same(const struct kept *k)
 	struct stat st;
 	char *now = file_text(output_fd, k->name, &size);
 	int same = now == NULL || k->content == NULL ? now == k->content &&
-	    k->there == (fstatat(output_fd, k->name, &st,
-	    AT_SYMLINK_NOFOLLOW) == 0) : size == k->size && memcmp(now, k->content, size) == 0 &&
+	    file_there(output_fd, k->name) == k->there :
+	    size == k->size && memcmp(now, k->content, size) == 0 &&
 	    fstatat(output_fd, k->name, &st, 0) == 0 &&
 	    (st.st_mode & 07777) == k->mode &&
 	    (*k->name == '/' || st.st_nlink == 1);
@@ -5015,7 +5022,7 @@ clone_fetch(int run)
 
 	if (git_run(fetch) == 0)
 		return 0;
-	/* Only we write these: a lock that stays is of a git that was killed. */
+	/* Only we write these: a lock that stays is a killed git's. */
 	unlink(text("%s/%s.lock", repo.project, tree_ref()));
 	tree_unlock(AT_FDCWD, text("%s/" REFS "%s/run-%d", repo.project,
 	    opt.prefix, run), UNLOCK);
@@ -5786,10 +5793,11 @@ job_run(int id)
 	show.on = 0;
 	/* First: at every exit it is removed, and so far it is all runs'. */
 	COPY(private_dir, text("%s/run-%d", private_dir, id));
-	if (job_wait(AGENT) != 0)	/* for its git is work, too */
-		exit(stopping() ? 128 + stop_signal : shared->status);
-	clone_make(id);
-	stopped = id == 0 ? points_measure() : run(&runs[id]);
+	stopped = job_wait(AGENT);	/* the git of a clone is work, too */
+	if (!stopped) {
+		clone_make(id);
+		stopped = id == 0 ? points_measure() : run(&runs[id]);
+	}
 	exit(stopped ? stopping() ? 128 + stop_signal : shared->status : 0);
 }
 

@@ -2151,28 +2151,16 @@ git_processes() {
 	project worktree remove -f ../beside
 }
 
-@test "of what git says when it fails the error is shown, not a warning before it" {
-	project config diff.orderFile nowhere	# this one does no harm
-	run -0 experiment -r 1 -i 1
-	cat > bin/git <<-'END'
-		#!/bin/sh
-		case " $* " in
-		*' commit -q '*) printf 'hint: look\nwarning: old\nfatal: no way\n' >&2; exit 128 ;;
-		esac
-		exec "$REAL_GIT" "$@"
-	END
-	chmod +x bin/git
-	REAL_GIT=$(PATH=${PATH#*:} command -v git) run -1 experiment -r 2 -i 1
-	[[ $output == *'exit status 128: fatal: no way'* ]]
-	rm bin/git
-}
-
 # once_fails WORDS: a git on PATH whose first call with these words fails.
 once_fails() {
 	cat > bin/git <<-'END'
 		#!/bin/sh
 		case " $* " in
-		*"$WORDS"*) [ -e "$FAILED" ] || { : > "$FAILED"; echo 'fatal: no way' >&2; exit 128; } ;;
+		*"$WORDS"*) [ -e "$FAILED" ] || {
+			: > "$FAILED"
+			printf 'hint: look\nwarning: old\nfatal: no way\n' >&2
+			exit 128
+		} ;;
 		esac
 		exec "$REAL_GIT" "$@"
 	END
@@ -2180,6 +2168,15 @@ once_fails() {
 	rm -f failed
 	export FAILED=$PWD/failed WORDS=$1 REAL_GIT
 	REAL_GIT=$(PATH=${PATH#*:} command -v git)
+}
+
+@test "of what git says when it fails the error is shown, not a warning before it" {
+	project config diff.orderFile nowhere	# this one does no harm
+	run -0 experiment -r 1 -i 1
+	once_fails ' commit -q '
+	run -1 experiment -r 2 -i 1
+	[[ $output == *'exit status 128: fatal: no way'* ]]
+	rm bin/git
 }
 
 @test "a git that fails has not answered a question with no" {
@@ -2200,9 +2197,7 @@ once_fails() {
 		[ -n "$(project for-each-ref 'refs/cc-run-experiments/exp/run-1/iteration-2/*')" ]
 		project log --format=%s exp-run-1-iteration-1 | grep -q '^claude: call'
 		house_is_clean
-		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
-		    project update-ref --stdin
-		rm -rf "$OUT" "$REHEARSAL_STATE"
+		forget
 	done
 }
 
@@ -2232,9 +2227,7 @@ once_fails() {
 		[ -z "$(find "$PROJECT/.git" -name '*.bad')" ]
 		run -0 quick -w -r 1 -i 1
 		house_is_clean
-		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
-		    project update-ref --stdin
-		rm -rf "$OUT" "$REHEARSAL_STATE"
+		forget
 	done
 }
 

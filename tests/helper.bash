@@ -92,6 +92,13 @@ ledger() {
 	    { print $column }' "$OUT/exp--iterations.csv"
 }
 
+# forget: the project and the output directory know of no experiment.
+forget() {
+	project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
+	    project update-ref --stdin
+	rm -rf "$OUT" "$REHEARSAL_STATE"
+}
+
 # calls: how often claude was called.
 calls() {
 	if [ -e "$REHEARSAL_STATE" ]; then

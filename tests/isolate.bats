@@ -740,7 +740,7 @@ baseline' ]
 }
 
 @test "a run that ends before it has its clone leaves those of the others" {
-	sed 's/if (job_wait(AGENT) != 0)	/if (id == 2 || job_wait(AGENT) != 0)	/' \
+	sed 's/stopped = job_wait(AGENT)/stopped = id == 2 || job_wait(AGENT)/' \
 	    "$CCRE_ROOT/cc-run-experiments.c" > ends.c
 	run ! cmp -s ends.c "$CCRE_ROOT/cc-run-experiments.c"
 	build ends.c "$PWD/ends"
@@ -762,9 +762,7 @@ baseline' ]
 		REHEARSAL='success overloaded' run -0 experiment --isolate -r 1 -i 2
 		echo "$output"
 		gone
-		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
-		    project update-ref --stdin
-		rm -rf "$OUT" "$REHEARSAL_STATE"
+		forget
 	done
 }
 
@@ -785,9 +783,8 @@ baseline' ]
 		run -0 experiment "$how" -r 1 -i 1
 		project rev-parse -q --verify refs/cc-run-experiments/exp/baseline
 		gone
-		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
-		    project update-ref --stdin
-		rm -rf "$OUT" "$REHEARSAL_STATE" killed
+		forget
+		rm killed
 	done
 }
 

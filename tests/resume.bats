@@ -364,9 +364,8 @@ killed_in() {
 		[ "$(project for-each-ref --contains "$theirs" | wc -l)" = 1 ]
 		[ "$(project for-each-ref --contains "$theirs" refs/cc-run-experiments | wc -l)" = 1 ]
 		house_is_clean
-		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
-		    project update-ref --stdin
-		rm -rf "$OUT" "$REHEARSAL_STATE" working
+		forget
+		rm working
 	done
 }
 
@@ -564,9 +563,7 @@ killed_in() {
 		[ "$(project for-each-ref --format='%(refname)' --points-at="$mine")" = \
 		    refs/cc-run-experiments/exp/run-1/iteration-1/attempt-2-refs/heads/exp-run-1-iteration-1 ]
 		[[ $output == *'exp-run-1-iteration-1 had other commits: kept in '*'attempt-2-refs/'* ]]
-		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
-		    project update-ref --stdin
-		rm -rf "$OUT" "$REHEARSAL_STATE"
+		forget
 	done
 	house_is_clean
 }

@@ -647,8 +647,6 @@ made_up() {
 		[ "$(rows)" = $'1/1 success\n1/2 success' ]
 		run -0 experiment -r 2 -i 2
 		house_is_clean
-		project for-each-ref --format='delete %(refname)' refs/cc-run-experiments 'refs/heads/exp-*' |
-		    project update-ref --stdin
-		rm -rf "$OUT" "$REHEARSAL_STATE"
+		forget
 	done
 }
