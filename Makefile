@@ -15,34 +15,6 @@ cc-run-experiments: cc-run-experiments.c
 check: cc-run-experiments
 	sh tests/check
 
-# The suite with the real client, of the version whose ways the runner knows.
-check-claude: cc-run-experiments
-	npm install --silent --no-fund --no-audit --prefix .cache/claude @anthropic-ai/claude-code@2.1.330
-	CHECK_PLAIN=tests/real-claude.bats CHECK_SANITIZED= sh tests/check
-
-check-platforms:
-	sh tests/platforms
-
-check-lines:
-	sh tests/gcov
-
-check-mutants:
-	sh tests/mutants
-
-check-crash: cc-run-experiments
-	sh tests/crash ./cc-run-experiments KILL
-	sh tests/crash ./cc-run-experiments TERM
-	sh tests/crash ./cc-run-experiments INT
-	sh tests/crash ./cc-run-experiments fsync=EIO
-	sh tests/crash ./cc-run-experiments write=ENOSPC
-	sh tests/crash ./cc-run-experiments renameat=EIO
-	sh tests/crash ./cc-run-experiments mkdir=ENOSPC
-	sh tests/crash ./cc-run-experiments clone3=EAGAIN
-	sh tests/crash ./cc-run-experiments openat=EMFILE 23
-
-fuzz:
-	sh tests/fuzz
-
 demo: cc-run-experiments
 	sh contrib/demo ./cc-run-experiments
 
@@ -52,7 +24,53 @@ bench: cc-run-experiments
 lint:
 	sh tests/lint
 
-# A helper that is there is removed before it is copied: a shell may be reading it.
+# Slow checks. .ci/run runs the first four.
+
+# The real client against a scripted API on loopback.
+check-claude: cc-run-experiments
+	npm install --silent --no-fund --no-audit --prefix .cache/claude @anthropic-ai/claude-code@latest
+	CHECK_FILES=tests/real-claude.bats BATS_TEST_TIMEOUT=180 sh tests/check
+
+# The suite with AddressSanitizer and UndefinedBehaviorSanitizer.
+check-sanitized:
+	CHECK_CFLAGS='-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+	    BATS_TEST_TIMEOUT=180 sh tests/check
+
+# Many starts with many runs at once.
+check-stress: cc-run-experiments
+	sh tests/stress ./cc-run-experiments
+
+# Other compilers, C libraries and processors. FILES names the test files.
+check-platforms:
+	sh tests/platforms
+
+# The loop under valgrind.
+check-valgrind:
+	sh tests/valgrind
+
+# The runner is killed, or a system call fails, at each point of an experiment.
+check-crash: cc-run-experiments
+	sh tests/crash ./cc-run-experiments KILL
+	CRASH=caller sh tests/crash ./cc-run-experiments KILL
+	sh tests/crash ./cc-run-experiments TERM
+	sh tests/crash ./cc-run-experiments fsync=EIO
+	sh tests/crash ./cc-run-experiments write=ENOSPC
+	sh tests/crash ./cc-run-experiments renameat=EIO
+	sh tests/crash ./cc-run-experiments mkdir=ENOSPC
+	sh tests/crash ./cc-run-experiments clone3=EAGAIN
+
+# The lines of the program that the suite executes.
+check-lines:
+	sh tests/gcov
+
+# The suite notices each broken decision.
+check-mutants:
+	sh tests/mutants
+
+fuzz:
+	sh tests/fuzz
+
+# Remove a script before it is copied: a shell may be reading the old one.
 install: cc-run-experiments
 	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	cp cc-run-experiments $(DESTDIR)$(BINDIR)/cc-run-experiments
@@ -76,4 +94,6 @@ uninstall:
 clean:
 	rm -f cc-run-experiments
 
-.PHONY: all check check-claude check-platforms check-lines check-mutants check-crash fuzz demo bench lint install uninstall clean
+.PHONY: all check demo bench lint install uninstall clean check-claude \
+    check-sanitized check-stress check-platforms check-valgrind check-crash \
+    check-lines check-mutants fuzz

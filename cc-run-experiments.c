@@ -1,50 +1,52 @@
 /*
- * cc-run-experiments: run an experiment with the claude command on a git
- * repository, again and again from the same baseline, and keep score in CSV.
+ * cc-run-experiments: run an experiment with the claude command (Claude Code)
+ * on a git repository, and keep score in CSV files.
  *
- *	cc-run-experiments [options] directory prefix [baseline-branch]
+ *	cc-run-experiments [options] directory prefix [baseline]
  *		[-- claude-argument ...]
  *
  *	for each run
- *	    start from the baseline commit; benchmark it (iteration 0)
+ *	    a fresh copy of the baseline; measure it (iteration 0)
  *	    for each iteration
  *	        enough time left in the run?  no: end of run
- *	        create branch <prefix>-run-<N>-iteration-<M>
- *	        attempt: run claude with the iteration prompt; then by outcome
- *	          success      commit, next iteration
- *	          rate limit   put back, stop everything
- *	          timeout      put back; retries left? attempt again : stop
- *	          out of time  (the run's limit) commit what is there, end run
- *	          denied       (no login, credit or model) put back, stop
- *	          capped       (the user's turn or money limit) commit, next
- *	          failure      put back; second in a row? stop : next iteration
- *	    end of run: benchmark the last iteration
+ *	        attempt: run claude with the iteration's prompt; by outcome
+ *	          success      keep, next iteration
+ *	          capped       (the user's turn or money limit) keep, next
+ *	          out of time  (the run's own limit) keep, end of run
+ *	          failure      discard; second in a row? stop : next iteration
+ *	          timeout      discard; retries left? attempt again : stop
+ *	          rate limit   discard, stop (or --wait and attempt again)
+ *	          denied       discard, stop
+ *	          interrupted  discard, stop
+ *	    end of run: measure the last iteration
  *
- * To put back is to keep what the attempt left under refs/cc-run-experiments/
- * and to make the tree and all refs as they were before.  The user's branch is
- * checked out again at every exit.  One row per attempt is on disk, in
- * <prefix>--iterations.csv, before the next attempt starts.
+ * Keep: the branch <prefix>-run-<N>-iteration-<M> is the commit of the work.
+ * Discard: the commit is refs/cc-run-experiments/<prefix>/run-<N>/
+ * iteration-<M>/attempt-<K>.
  *
- * The same command again does what is missing: the ledger and the branches
- * say what that is.  After kill -9 it first ends the agent that lives on, and
- * puts the tree back.  Two runners never work in one repository, or at one run.
+ * The design:
  *
- * With --isolate each run is a child process that works in a clone of its own
- * in $TMPDIR, from which its branches are fetched; with -j many are at work at
- * once, but none while a benchmark is measured.
+ *  - Each run has a private copy of the project below $TMPDIR.  The runner's
+ *    git has the user's repository as GIT_DIR, the copy as GIT_WORK_TREE and
+ *    an index of its own, so a commit of what claude left goes directly into
+ *    the user's repository.
+ *  - The .git in the copy is made by hand before each attempt and thrown away
+ *    afterwards.  Only commits on top of the start are taken from it.
+ *  - The ledger, <prefix>--iterations.csv, is the truth.  A row per attempt is
+ *    on disk before a ref moves.  Refs, diffstats and the table follow from
+ *    the rows.  To continue is to read the ledger.
+ *  - Each run is a child process.  A lock in the repository prevents two
+ *    runners from making the same run.  Its holder may remove the run's copy.
  *
  * Exit status: 0 all runs are finished; 1 the runner could not go on;
- * 2 usage; 3 two failures in a row; 75 rate limit, or another runner is at
- * work; 77 claude is denied; 124 the last retry timed out; 126, 127 git or
+ * 2 usage; 3 two failures in a row; 75 rate limit, or another runner has the
+ * run; 77 claude is denied; 124 the last retry timed out; 126, 127 git or
  * claude cannot be executed or is not found; 128+n ended by signal n.
  *
- * A claude that prints no JSON (a wrapper) is judged by its exit status:
- * 0 success, 2 rate limit, 124 timeout, anything else failure.
- *
- * Assumptions: the tree is clean at the start; nobody else works in it
- * meanwhile; what git ignores then is the user's and is never touched.  An
- * agent runs with all rights of the user: give it a sandbox.  What left its
- * process group is found and ended on Linux only.
+ * Assumptions: the agent has the rights of the user.  This program does not
+ * change the user's checkout, but an agent that searches for the checkout can:
+ * use a sandbox.
+ * Leftover processes outside their process group are found on Linux only.
  *
  * Build: cc -o cc-run-experiments cc-run-experiments.c
  * The manual is cc-run-experiments(1).
@@ -52,8 +54,8 @@
 
 #define _GNU_SOURCE 1		/* POSIX_SPAWN_SETSID in glibc's spawn.h */
 #define _DARWIN_C_SOURCE 1	/* the same on macOS */
-#define _FILE_OFFSET_BITS 64	/* transcripts above 2 GB where long has */
-#define _TIME_BITS 64		/* 32 bits, and the years after 2037 */
+#define _FILE_OFFSET_BITS 64	/* lock offsets and large transcripts */
+#define _TIME_BITS 64		/* years after 2037 on 32 bits */
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -82,42 +84,54 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- configuration: the only lines an operator edits ------------------- */
+/* ---- configuration: the only lines that an operator edits --------------- */
 
 enum {
 	RUNS = 5,			/* -r: runs of the experiment */
 	ITERATIONS = 10,		/* -i: iterations of each run */
-	TIMEOUT_S = 2 * 60 * 60,	/* -t: agent time of one run */
-	ITERATION_TIMEOUT_S = 30 * 60,	/* agent time of one call */
+	TIMEOUT_S = 2 * 60 * 60,	/* -t: agent time for one run */
+	ITERATION_TIMEOUT_S = 30 * 60,	/* agent time for one call */
 	IDLE_TIMEOUT_S = 20 * 60,	/* longest silence of one call */
 	RETRIES = 2,			/* new attempts after a timed-out one */
 	BENCHMARK_TIMEOUT_S = 10 * 60,	/* one build or benchmark command */
 	SAMPLES = 1,			/* executions of each benchmark */
-	JOBS = 1, JOBS_MOST = 64,	/* -j: runs at once */
-	ENOUGH_S = 60,			/* less is left: the run has ended */
-	FAILURES = 2			/* so many in a row stop it all */
+	JOBS = 1, JOBS_MOST = 64,	/* -j: runs at work at once */
+	ENOUGH_S = 60,			/* if less is left, the run ends */
+	FAILURES = 2,			/* in a row, that stop everything */
+	FREE_MB = 64,			/* free space that a call needs */
+	FREE_INODES = 1000
 };
 
-static const unsigned
-	GIT_TIMEOUT_S = 10 * 60,	/* one git command: more is a fault */
-	GIT_STOPPING_S = 15,		/* all of them after a signal to us */
+enum {					/* seconds */
+	GIT_TIMEOUT_S = 10 * 60,	/* one git command */
+	STOPPING_S = 15,		/* all git commands after a signal */
 	VERSION_TIMEOUT_S = 60,		/* claude --version */
-	LINGER_S = 30,			/* silence after the result: ended */
+	LINGER_S = 30,			/* silence after the last result */
+	INT_S = 2,			/* between INT and TERM */
 	GRACE_S = 5,			/* between TERM and KILL */
-	SWEEP_S = 10,			/* longest hunt for what is left */
-	TICK_TERMINAL_S = 1,		/* redraw of the status line */
-	TICK_S = 10,			/* look at a call without a terminal */
-	WAIT_S = 15 * 60,		/* -w, where no reset is told */
+	SWEEP_S = 10,			/* killing leftover processes */
+	ORPHAN_S = 30,			/* waiting for a child of a killed runner */
+	WAIT_S = 15 * 60,		/* --wait, if no reset time is known */
 	WAIT_MORE_S = 60,		/* after a reset, and at least */
-	WAIT_MOST_S = 24 * 60 * 60;	/* in all; more is not waited for */
+	WAIT_MOST_S = 24 * 60 * 60	/* in all */
+};
 
 static const char output_default[] = "benchmark-results";
 static const char baseline_default[] = "main";
 
+/*
+ * The first word is $CC_CLAUDE or this name on PATH.  Each option is one word
+ * with its value, because a list option would take the words after it.
+ */
 static const char *const claude_command[] = {
 	"claude", "--dangerously-skip-permissions", "-p",
-	"--output-format", "stream-json", "--verbose", NULL
+	"--output-format", "stream-json", "--verbose",
+	"--setting-sources", "project",
+	"--disallowedTools=ListAgents,SendMessage,EnterWorktree", NULL
 };
+
+/* NAME=COMMAND, used if no --benchmark is given. */
+static const char *const benchmarks_default[] = { NULL };
 
 static const char prompt_plain[] =
     "Make this project faster. Find one thing that costs it time, and make\n"
@@ -132,24 +146,24 @@ static const char prompt_plugin[] =
     "project still works as before. Do not ask questions: nobody is there to\n"
     "answer, so decide for yourself.\n";
 
-/* How a limit begins in the text of a claude that told it in no JSON field. */
+/* How the text of a rate limit begins, if no JSON field tells it. */
 static const char *const limit_texts[] = {
-	"You've hit your ", "Claude AI usage limit reached",
-	"5-hour limit reached", "Session limit reached",
-	"Weekly limit reached", "Opus limit reached",
+	"You've hit your ", "You're out of extra usage",
+	"API Error: 400 You're out of extra usage",
+	"Claude AI usage limit reached", "5-hour limit reached",
+	"Session limit reached", "Weekly limit reached", "Opus limit reached",
 	"Opus weekly limit reached", "Spending cap reached",
 	"API Error: Rate limit reached", "API Error: 429",
 	"API Error: Request rejected (429)",
 	"API Error: Server is temporarily limiting requests", NULL
 };
 
-/* ---- types ------------------------------------------------------------- */
+/* ---- constants and types that all sections use -------------------------- */
 
-#define VERSION "0.1"
+#define VERSION "2.0"
+#define PROGRAM "cc-run-experiments"
 #define REFS "refs/cc-run-experiments/"
-#define LOCK_NAME "cc-run-experiments.runner"	/* in the git directory */
-#define NOTE_NAME "cc-run-experiments.note"	/* the same, see note_write */
-#define MARK "CC_RUN_EXPERIMENTS_TREE"	/* in every child's environment */
+#define MARK "CC_RUN_EXPERIMENTS_MARK"	/* in each child's environment */
 
 enum {					/* exit statuses */
 	EXIT_USAGE = 2, EXIT_FAILURES = 3, EXIT_LATER = 75, EXIT_DENIED = 77,
@@ -159,152 +173,174 @@ enum {					/* exit statuses */
 enum {
 	ID_SIZE = 72,			/* a commit id, SHA-256 as well */
 	NAME_SIZE = 256,		/* a branch name, a JSON path */
-	TEXT_SIZE = 8192,		/* claude's summary, cut there */
-	JSON_DEPTH = 1000,		/* a deeper line is passed over */
-	DEPTH = 96,			/* directories that are held open */
-	PREFIX_MAX = 150,		/* it becomes part of file names */
-	WRONG_SIZE = 1024 * 1024,	/* a call's start is not longer */
-	FDS = 4096			/* which a caller may leave open */
+	TEXT_SIZE = 8192,		/* claude's summary is cut there */
+	JSON_DEPTH = 1000,		/* skip lines that nest deeper */
+	DEPTH = 96,			/* directories held open at once */
+	PREFIX_MAX = 150,		/* characters; it is part of file names */
+	RUNS_MOST = 500000,		/* half of the lock bytes of a prefix */
+	WRONG_SIZE = 1024 * 1024,	/* no arm check beyond this much output */
+	FDS = 4096			/* descriptors a caller may leave open */
 };
 
 struct words {				/* a command line, an environment */
-	const char **v;			/* ends in NULL once there is a word */
+	const char **v;			/* ends in NULL if there is a word */
 	size_t n;
 };
 
-static struct options {			/* written at the start only */
-	long runs, iterations, retries, samples, jobs, seed;
+struct options {			/* the command line */
+	long runs, iterations, retries, samples, jobs;
 	long first, last;		/* --run; 0: all */
 	double timeout, iteration_timeout, idle_timeout, benchmark_timeout;
-	const char *directory, *prefix, *baseline, *output, *prompt_file;
-	const char *prompt, *build;
+	const char *directory, *prefix, *baseline;
+	const char *output, *prompt_file, *build;
 	struct words benchmarks, protect, claude_arguments;
-	int no_plugin, every_iteration, benchmark_only, isolate, wait;
+	int no_plugin, every_iteration, benchmark_only, wait;
 	int dry_run, quiet, verbose, help, version;
-} opt = {
-	.runs = RUNS, .iterations = ITERATIONS, .retries = RETRIES,
-	.samples = SAMPLES, .jobs = JOBS, .timeout = TIMEOUT_S,
-	.iteration_timeout = ITERATION_TIMEOUT_S,
-	.idle_timeout = IDLE_TIMEOUT_S,
-	.benchmark_timeout = BENCHMARK_TIMEOUT_S,
-	.baseline = baseline_default, .output = output_default
 };
 
 /*
- * The options: one table for parsing, for --help and for experiment.csv,
- * which has those from NUMBER to DEFINES.
+ * One table of options for parsing, --help and experiment.csv.  `agree` tells
+ * how a later start must agree with the first one.
  */
-enum kind {
-	NUMBER, TIME, COMMAND, BENCHMARK, PATHS, DEFINES,	/* a flag */
-	FLAG, PATH, RANGE, COUNT, SEED
+enum kind { NUMBER, TIME, TEXT, LIST, BENCHMARK, RANGE, FLAG };
+
+enum agree {
+	FREE,				/* not recorded */
+	SAME,
+	GROW,				/* it may become larger */
+	MORE				/* values may be added */
 };
 
+#define AT(member) offsetof(struct options, member)
+
 static const struct setting {
-	int letter;			/* from 256 on: it has none */
-	const char *name, *value;	/* value: NULL if it takes none */
+	int letter;			/* from 256 on: no short option */
+	const char *name, *value;	/* value: NULL for a flag */
 	enum kind kind;
-	void *at;			/* what it sets in opt */
+	enum agree agree;
+	size_t at;			/* the member of struct options */
 	double least;
 	const char *help;
 } settings[] = {
-	{ 'r', "runs", "N", NUMBER, &opt.runs, 1, "runs of the experiment" },
-	{ 'i', "iterations", "N", NUMBER, &opt.iterations, 1,
+	{ 'r', "runs", "N", NUMBER, GROW, AT(runs), 1,
+	    "runs of the experiment" },
+	{ 'i', "iterations", "N", NUMBER, SAME, AT(iterations), 1,
 	    "iterations of each run" },
-	{ 't', "timeout", "TIME", TIME, &opt.timeout, ENOUGH_S,
+	{ 't', "timeout", "TIME", TIME, SAME, AT(timeout), ENOUGH_S,
 	    "agent time for one run" },
-	{ 256, "iteration-timeout", "TIME", TIME, &opt.iteration_timeout, 1,
-	    "agent time for one call of claude" },
-	{ 257, "idle-timeout", "TIME", TIME, &opt.idle_timeout, 0,
+	{ 256, "iteration-timeout", "TIME", TIME, SAME, AT(iteration_timeout),
+	    1, "agent time for one call of claude" },
+	{ 257, "idle-timeout", "TIME", TIME, SAME, AT(idle_timeout), 0,
 	    "longest silence of one call, 0 = never" },
-	{ 258, "retries", "N", NUMBER, &opt.retries, 0,
+	{ 258, "retries", "N", NUMBER, FREE, AT(retries), 0,
 	    "new attempts after a timed-out one" },
-	{ 'p', "prompt", "FILE", PATH, &opt.prompt_file, 0,
+	{ 'p', "prompt", "FILE", TEXT, FREE, AT(prompt_file), 0,
 	    "the base prompt (built in)" },
-	{ 259, "no-plugin", NULL, FLAG, &opt.no_plugin, 0,
+	{ 259, "no-plugin", NULL, FLAG, FREE, AT(no_plugin), 0,
 	    "run without the plugin in $CC_PLUGIN_DIR" },
-	{ 'b', "benchmark", "NAME=COMMAND", BENCHMARK, &opt.benchmarks, 0,
+	{ 'b', "benchmark", "NAME=COMMAND", BENCHMARK, MORE, AT(benchmarks), 0,
 	    "what to measure; may be repeated" },
-	{ 260, "build", "COMMAND", COMMAND, &opt.build, 0,
+	{ 260, "build", "COMMAND", TEXT, SAME, AT(build), 0,
 	    "run before the benchmarks" },
-	{ 261, "benchmark-timeout", "TIME", TIME, &opt.benchmark_timeout, 1,
-	    "for one build or benchmark command" },
-	{ 262, "samples", "N", NUMBER, &opt.samples, 1,
-	    "times each benchmark command is executed" },
-	{ 263, "every-iteration", NULL, DEFINES, &opt.every_iteration, 0,
-	    "benchmark after each iteration" },
-	{ 264, "protect", "PATHSPEC", PATHS, &opt.protect, 0,
-	    "restored from the baseline; may be repeated" },
-	{ 'o', "output", "DIR", PATH, &opt.output, 0, "where results go" },
-	{ 267, "benchmark-only", NULL, FLAG, &opt.benchmark_only, 0,
+	{ 261, "benchmark-timeout", "TIME", TIME, SAME, AT(benchmark_timeout),
+	    1, "for one build or benchmark command" },
+	{ 262, "samples", "N", NUMBER, SAME, AT(samples), 1,
+	    "executions of each benchmark command" },
+	{ 263, "every-iteration", NULL, FLAG, SAME, AT(every_iteration), 0,
+	    "measure after each iteration" },
+	{ 264, "protect", "PATHSPEC", LIST, SAME, AT(protect), 0,
+	    "restored before measuring; may be repeated" },
+	{ 265, "benchmark-only", NULL, FLAG, FREE, AT(benchmark_only), 0,
 	    "measure what lacks results, without an agent" },
-	{ 268, "seed", "N", SEED, &opt.seed, 0,
-	    "order of --benchmark-only; 0: by chance" },
-	{ 265, "run", "N[-M]", RANGE, &opt.first, 1, "only these runs" },
-	{ 266, "isolate", NULL, DEFINES, &opt.isolate, 0,
-	    "each run in a clone of its own" },
-	{ 'j', "jobs", "N", COUNT, &opt.jobs, 1,
-	    "so many runs at once; implies --isolate" },
-	{ 'w', "wait", NULL, FLAG, &opt.wait, 0,
+	{ 'o', "output", "DIR", TEXT, FREE, AT(output), 0, "where results go" },
+	{ 266, "run", "N[-M]", RANGE, FREE, AT(first), 1, "only these runs" },
+	{ 'j', "jobs", "N", NUMBER, FREE, AT(jobs), 1, "runs at work at once" },
+	{ 'w', "wait", NULL, FLAG, FREE, AT(wait), 0,
 	    "sleep until a rate limit resets, then go on" },
-	{ 'n', "dry-run", NULL, FLAG, &opt.dry_run, 0,
-	    "print the plan and every command, run none" },
-	{ 'q', "quiet", NULL, FLAG, &opt.quiet, 0, "only warnings and errors" },
-	{ 'v', "verbose", NULL, FLAG, &opt.verbose, 0,
+	{ 'n', "dry-run", NULL, FLAG, FREE, AT(dry_run), 0,
+	    "print the plan, run nothing" },
+	{ 'q', "quiet", NULL, FLAG, FREE, AT(quiet), 0,
+	    "only warnings and errors" },
+	{ 'v', "verbose", NULL, FLAG, FREE, AT(verbose), 0,
 	    "print each command before it runs" },
-	{ 'h', "help", NULL, FLAG, &opt.help, 0, "print this" },
-	{ 'V', "version", NULL, FLAG, &opt.version, 0, "print the version" },
-	{ 0, NULL, NULL, FLAG, NULL, 0, NULL }
+	{ 'h', "help", NULL, FLAG, FREE, AT(help), 0,
+	    "print the options" },
+	{ 'V', "version", NULL, FLAG, FREE, AT(version), 0,
+	    "print the version" },
+	{ 0, NULL, NULL, FLAG, FREE, 0, 0, NULL }
 };
 
+/* The member of o that s sets. */
+#define LONG_AT(o, s) ((long *)(void *)((char *)(o) + (s)->at))
+#define TIME_AT(o, s) ((double *)(void *)((char *)(o) + (s)->at))
+#define TEXT_AT(o, s) ((const char **)(void *)((char *)(o) + (s)->at))
+#define LIST_AT(o, s) ((struct words *)(void *)((char *)(o) + (s)->at))
+#define FLAG_AT(o, s) ((int *)(void *)((char *)(o) + (s)->at))
+
+/* What follows an outcome. */
+enum next { NEXT_ITERATION, END_OF_RUN, AGAIN, STOP };
+
+/* When `next` holds; otherwise everything stops. */
+enum limit { ALWAYS, NEVER, FEW_FAILURES, RETRIES_LEFT, WAITING };
+
 enum outcome {
-	SUCCESS, CAPPED, OUT_OF_TIME, RATE_LIMIT, TIMEOUT, DENIED, FAILURE,
+	SUCCESS, CAPPED, OUT_OF_TIME, FAILURE, TIMED_OUT, RATE_LIMIT, DENIED,
 	INTERRUPTED, OUTCOMES
 };
 
-static const char *const outcome_names[] = {
-	"success", "capped", "out of time", "rate limit", "timeout", "denied",
-	"failure", "interrupted"
+static const struct rule {
+	const char *name;
+	int keep;			/* the work counts */
+	enum next next;
+	enum limit limit;
+	int status;			/* exit status if everything stops */
+} outcomes[OUTCOMES] = {
+	{ "success", 1, NEXT_ITERATION, ALWAYS, 0 },
+	{ "capped", 1, NEXT_ITERATION, ALWAYS, 0 },
+	{ "out of time", 1, END_OF_RUN, ALWAYS, 0 },
+	{ "failure", 0, NEXT_ITERATION, FEW_FAILURES, EXIT_FAILURES },
+	{ "timeout", 0, AGAIN, RETRIES_LEFT, EXIT_TIMEOUT },
+	{ "rate limit", 0, AGAIN, WAITING, EXIT_LATER },
+	{ "denied", 0, STOP, NEVER, EXIT_DENIED },
+	{ "interrupted", 0, STOP, NEVER, 128 }	/* plus the signal */
 };
 
-/* ---- messages: every byte on stderr passes here ------------------------ */
+/*
+ * State of the process, written by the function named.  Everything else is
+ * passed as a parameter.
+ */
+static struct {				/* signals_block, signal_take */
+	sigset_t set;			/* the blocked signals */
+	int signal;			/* the first INT, TERM or HUP; 0: none */
+	double time;			/* when it came */
+	pid_t parent;			/* of a child; 0 in the runner itself */
+} stop;
 
-static int leaving;			/* exit has begun: only _exit now */
-
-enum state { IDLE, AGENT, MEASURE_NEXT, MEASURE };
-
-static struct shared {			/* what runs know of each other */
-	int status;			/* of the first stop; 0: go on */
-	char reason[512];		/* "": a signal */
-	int failures;			/* so many in a row, over all runs */
-	struct job {
-		pid_t pid;		/* 0: in place, or none */
-		int run;
-		enum state state;
-		char what[NAME_SIZE];	/* run 1/5 iteration 2/10 */
-		double start, limit, cost;
-	} jobs[JOBS_MOST];
-} in_place, *shared = &in_place;
-static struct job *job = &in_place.jobs[0];	/* ours */
-static int in_clone;			/* we are the child that runs it */
-
-static struct {				/* the status line of a terminal */
+static struct {				/* main, show_draw, show_clear */
 	int on;				/* stderr is a terminal, and not -q */
-	int drawn;			/* it has to be cleared */
-	int parents;			/* our parent draws it: always so */
+	int drawn;			/* the line must be erased */
+	int quiet, verbose;
 } show;
 
-static const char *
+static struct pool {			/* pool_take, pool_free */
+	struct pool *next;
+	void *memory;
+} *pool;
+
+/* ---- messages: each line for a person passes here ------------------------ */
+
+/* Erase the status line, if there is one. */
+static void
 show_clear(void)
 {
-	int drawn = show.drawn;
-
-	show.drawn = show.parents;
-	return drawn ? "\r\033[K" : "";
+	if (show.drawn)
+		fputs("\r\033[K", stderr);
+	show.drawn = show.on && stop.parent != 0;	/* by the parent */
 }
 
-/* obeyed: does a terminal obey what is at s?  Its length; C1 is UTF-8's. */
+/* Return the length of the control character at s (C1 in UTF-8), or 0. */
 static int
-obeyed(const char *s)
+control(const char *s)
 {
 	const unsigned char *u = (const unsigned char *)s;
 
@@ -312,7 +348,7 @@ obeyed(const char *s)
 	    u[1] <= 0x9f);
 }
 
-/* plain: a line whose controls have become question marks. */
+/* Replace control characters by question marks. */
 static char *
 plain(char *line)
 {
@@ -320,12 +356,12 @@ plain(char *line)
 	int n;
 
 	for (; *s != '\0'; s += n > 0 ? n : 1)
-		if ((n = obeyed(s)) > 0)
+		if ((n = control(s)) > 0)
 			memset(s, '?', (size_t)n);
 	return line;
 }
 
-/* message: one line on stderr; a format that ends in ':' gets errno's text. */
+/* Print one line on stderr.  A format that ends in ':' gets errno's text. */
 static void
 message(const char *kind, const char *format, va_list args)
 {
@@ -335,16 +371,18 @@ message(const char *kind, const char *format, va_list args)
 
 	vsnprintf(line, sizeof line, format, args);
 	tells = len > 0 && format[len - 1] == ':';
-	fprintf(stderr, "%s%s%s%s%s\n", show_clear(), kind, plain(line),
-	    tells ? " " : "", tells ? strerror(error) : "");
+	show_clear();
+	fprintf(stderr, "%s%s%s%s\n", kind, plain(line), tells ? " " : "",
+	    tells ? strerror(error) : "");
 }
 
+/* Print an event, unless --quiet is given. */
 static void
 say(const char *format, ...)
 {
 	va_list args;
 
-	if (opt.quiet)
+	if (show.quiet)
 		return;
 	va_start(args, format);
 	message("", format, args);
@@ -357,11 +395,10 @@ warn(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	message("cc-run-experiments: ", format, args);
+	message(PROGRAM ": ", format, args);
 	va_end(args);
 }
 
-/* die: the only exit below main; atexit has the user's branch put back. */
 #ifdef __GNUC__
 __attribute__((noreturn))
 #endif
@@ -371,111 +408,120 @@ die(int status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	message("cc-run-experiments: ", format, args);
+	message(PROGRAM ": ", format, args);
 	va_end(args);
-	if (leaving)
-		_exit(status);
 	exit(status);
 }
 
-/* show_one: run, iteration, a bar, elapsed and limit, cost so far. */
-static void
-show_one(char *line, size_t size, double elapsed, int width)
-{
-	static const char hashes[] = "####################";
-	long s = (long)elapsed, limit = (long)job->limit;
-	int done = job->limit > 0 ? (int)(20 * elapsed / job->limit) : 0;
-	char left[32];
+/* ---- memory and strings -------------------------------------------------- */
 
-	snprintf(left, sizeof left, "/%ld:%02ld", limit / 60, limit % 60);
-	snprintf(line, size, "%s [%-20.*s] %ld:%02ld%s $%.2f", job->what,
-	    done > 20 ? 20 : done, hashes, s / 60, s % 60, left, job->cost);
-	if (width <= (int)strlen(line))		/* narrow: without the bar */
-		snprintf(line, size, "%s %ld:%02ld%s $%.2f", job->what,
-		    s / 60, s % 60, left, job->cost);
-}
-
-/* show_all: the same for all jobs, in short; what is cut is not shown. */
-static void
-show_all(char *line, size_t size, double now)
-{
-	double cost = 0;
-	size_t n = 0;
-	int i;
-
-	for (i = 0; i < opt.jobs && n < size / 2; i++) {
-		cost += shared->jobs[i].cost;
-		if (shared->jobs[i].pid != 0)
-			n += (size_t)snprintf(line + n, size - n,
-			    "%.60s %ld:%02ld, ", shared->jobs[i].what,
-			    (long)(now - shared->jobs[i].start) / 60,
-			    (long)(now - shared->jobs[i].start) % 60);
-	}
-	snprintf(line + n, size - n, "$%.2f", cost);
-}
-
-/* show_draw: the status line, on terminals. */
-static void
-show_draw(double now)
-{
-	char line[4 * NAME_SIZE];
-	struct winsize window;
-	int width = 80;
-
-	if (!show.on)
-		return;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
-		width = window.ws_col;
-	if (opt.jobs > 1)
-		show_all(line, sizeof line, now);
-	else
-		show_one(line, sizeof line, now - job->start, width);
-	fprintf(stderr, "\r%.*s\033[K", width - 1, line);
-	show.drawn = 1;
-}
-
-/* ---- strings, time and files ------------------------------------------- */
+/*
+ * Temporary strings are in a pool and live until pool_free(), which is called
+ * after each attempt, each measurement and each pass of the scheduler.  What
+ * lives longer is copied.
+ */
 
 static void *
-resize(void *memory, size_t size)
+xrealloc(void *memory, size_t size)
 {
 	if ((memory = realloc(memory, size)) == NULL)
 		die(1, "out of memory");
 	return memory;
 }
 
-enum { TEXTS = 64 };
-
-/* text: as sprintf, in one of TEXTS buffers used in turn: copy what is kept. */
-static const char *
-text(const char *format, ...)
+static char *
+xstrdup(const char *s)
 {
-	static char ring[TEXTS][PATH_MAX];
-	static unsigned turn;
-	char *s = ring[turn++ % TEXTS];
+	return strcpy(xrealloc(NULL, strlen(s) + 1), s);
+}
+
+/* Give allocated memory to the pool, and return it. */
+static void *
+pool_take(void *memory)
+{
+	struct pool *p = xrealloc(NULL, sizeof *p);
+
+	p->memory = memory;
+	p->next = pool;
+	pool = p;
+	return memory;
+}
+
+static void
+pool_free(void)
+{
+	struct pool *p;
+
+	while ((p = pool) != NULL) {
+		pool = p->next;
+		free(p->memory);
+		free(p);
+	}
+}
+
+static char *
+pool_printf(const char *format, ...)
+{
 	va_list args;
+	char *s;
 	int n;
 
 	va_start(args, format);
-	n = vsnprintf(s, PATH_MAX, format, args);
+	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	if (n < 0 || n >= PATH_MAX)
-		die(1, "too long: %.60s...", s);
+	if (n < 0)
+		die(1, "cannot format a text:");
+	s = pool_take(xrealloc(NULL, (size_t)n + 1));
+	va_start(args, format);
+	vsnprintf(s, (size_t)n + 1, format, args);
+	va_end(args);
 	return s;
 }
 
-/* copy_to: as much as fits, always ended by a NUL. */
+/* Begin and end a stream whose text is in the pool afterwards. */
+static FILE *
+stream_begin(char **text, size_t *size)
+{
+	FILE *to = open_memstream(text, size);
+
+	if (to == NULL)
+		die(1, "out of memory");
+	return to;
+}
+
+static char *
+stream_end(FILE *to, char **text)
+{
+	if (fclose(to) != 0)
+		die(1, "out of memory");
+	return pool_take(*text);
+}
+
+/* Copy s into an array; end the program if it does not fit. */
 static void
-copy_to(char *buf, size_t size, const char *s)
+copy_to(char *array, size_t size, const char *s)
+{
+	size_t len = strlen(s);
+
+	if (len >= size)
+		die(1, "the name or path \"%.60s...\" is too long", s);
+	memmove(array, s, len + 1);
+}
+
+#define COPY(array, s) copy_to((array), sizeof(array), (s))
+
+/* Copy as much text for a person as fits. */
+static void
+cut_to(char *array, size_t size, const char *s)
 {
 	size_t len = strlen(s);
 
 	len = len < size ? len : size - 1;
-	memmove(buf, s, len);
-	buf[len] = '\0';
+	memmove(array, s, len);
+	array[len] = '\0';
 }
 
-#define COPY(buf, s) copy_to((buf), sizeof(buf), (s))
+#define CUT(array, s) cut_to((array), sizeof(array), (s))
 
 static int
 begins(const char *s, const char *with)
@@ -483,7 +529,7 @@ begins(const char *s, const char *with)
 	return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* begins_one: with one of these? */
+/* Does s begin with one of a NULL-terminated list? */
 static int
 begins_one(const char *s, const char *const *with)
 {
@@ -492,26 +538,38 @@ begins_one(const char *s, const char *const *with)
 	return *with != NULL;
 }
 
-/* path_below: is path in the directory? */
+/* Is s one of a NULL-terminated list? */
 static int
-path_below(const char *path, const char *dir)
+is_one(const char *s, const char *const *list)
 {
-	return begins(path, dir) && path[strlen(dir)] == '/';
+	while (*list != NULL && strcmp(s, *list) != 0)
+		list++;
+	return *list != NULL;
 }
 
-/* copy: a string of one's own, to be freed. */
-static char *
-copy(const char *s)
+/* Is path dir itself or inside it? */
+static int
+is_inside(const char *path, const char *dir)
 {
-	return strcpy(resize(NULL, strlen(s) + 1), s);
+	size_t len = strlen(dir);
+
+	return begins(path, dir) && (path[len] == '/' || path[len] == '\0');
 }
 
-/* words_add: a copy of word; all words are the list's own. */
+/* The last element of a path. */
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
 static void
 words_add(struct words *w, const char *word)
 {
-	w->v = resize(w->v, (w->n + 2) * sizeof *w->v);
-	w->v[w->n++] = copy(word);
+	w->v = xrealloc(w->v, (w->n + 2) * sizeof *w->v);
+	w->v[w->n++] = xstrdup(word);
 	w->v[w->n] = NULL;
 }
 
@@ -524,86 +582,50 @@ words_free(struct words *w)
 	w->v = NULL;
 }
 
-static int
-words_order(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-words_sort(struct words *w)
-{
-	if (w->n > 0)
-		qsort(w->v, w->n, sizeof *w->v, words_order);
-}
-
-/* words_find: word in a sorted list, or NULL. */
-static const char *
-words_find(const struct words *w, const char *word)
-{
-	const char **found = w->n == 0 ? NULL :
-	    bsearch(&word, w->v, w->n, sizeof *w->v, words_order);
-
-	return found == NULL ? NULL : *found;
-}
-
-/* words_write, words_read: a list in a file; an empty word ends it. */
-static void
-words_write(FILE *to, const struct words *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->n; i++)
-		fwrite(w->v[i], 1, strlen(w->v[i]) + 1, to);
-	putc('\0', to);
-}
-
-static const char *
-words_read(const char *from, const char *end, struct words *w)
-{
-	for (words_free(w); from < end && *from != '\0';
-	    from += strlen(from) + 1)
-		words_add(w, from);
-	return from + 1;
-}
-
-/* words_at: where the one is that begins with word's first len characters; n
- * where none does. */
+/* Return the index of the first word that begins with `with`, or n. */
 static size_t
-words_at(const struct words *w, const char *word, size_t len)
+words_find(const struct words *w, const char *with)
 {
 	size_t i = 0;
 
-	while (i < w->n && strncmp(w->v[i], word, len) != 0)
+	while (i < w->n && !begins(w->v[i], with))
 		i++;
 	return i;
 }
 
-/* words_put: word is the one at i; a new one at n. */
+static int
+words_have(const struct words *w, const char *word)
+{
+	size_t i = 0;
+
+	while (i < w->n && strcmp(w->v[i], word) != 0)
+		i++;
+	return i < w->n;
+}
+
+/* Replace word i; add one if i is n. */
 static void
 words_put(struct words *w, size_t i, const char *word)
 {
 	if (i == w->n) {
 		words_add(w, word);
 	} else {
+		char *copy = xstrdup(word);
+
 		free((char *)(size_t)w->v[i]);
-		w->v[i] = copy(word);
+		w->v[i] = copy;
 	}
 }
 
-/* words_set: NAME=value, in place of the one there. */
+/* Set NAME=VALUE in an environment. */
 static void
 words_set(struct words *w, const char *name, const char *value)
 {
-	size_t len = strlen(name) + 1;
-	char *word = resize(NULL, len + strlen(value) + 1);
-
-	sprintf(word, "%s=%s", name, value);
-	words_put(w, words_at(w, word, len), word);
-	free(word);
+	words_put(w, words_find(w, pool_printf("%s=", name)),
+	    pool_printf("%s=%s", name, value));
 }
 
-/* quote: s as one word of a shell's command line. */
+/* Print s as one word of a shell's command line. */
 static void
 quote(FILE *to, const char *s)
 {
@@ -617,7 +639,7 @@ quote(FILE *to, const char *s)
 	for (putc('\'', to); *s != '\0'; s++)
 		if (*s == '\'')
 			fputs("'\\''", to);
-		else if (*s != '\n' && (n = obeyed(s)) > 0)
+		else if (*s != '\n' && (n = control(s)) > 0)
 			for (s--; n > 0; n--)
 				fprintf(to, "'\"$(printf '\\%03o')\"'",
 				    (unsigned)(unsigned char)*++s);
@@ -626,7 +648,33 @@ quote(FILE *to, const char *s)
 	putc('\'', to);
 }
 
-/* monotonic: seconds; every deadline is on this clock. */
+/* A command line as it can be pasted. */
+static char *
+quoted(const char *const *words)
+{
+	char *line;
+	size_t size;
+	FILE *to = stream_begin(&line, &size);
+
+	for (; words != NULL && *words != NULL; words++) {
+		quote(to, *words);
+		fputs(words[1] != NULL ? " " : "", to);
+	}
+	return stream_end(to, &line);
+}
+
+/* 64-bit FNV-1a. */
+static unsigned long long
+hash(unsigned long long h, const char *s)
+{
+	for (h ^= 0xcbf29ce484222325ULL; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return h;
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+/* Seconds on the clock that all deadlines use. */
 static double
 monotonic(void)
 {
@@ -637,95 +685,55 @@ monotonic(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* utc: a time as 2026-11-22T21:19:22Z. */
+static void
+nap(long milliseconds)
+{
+	struct timespec t = { milliseconds / 1000,
+	    milliseconds % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* A time as 2026-11-22T21:19:22Z. */
 static const char *
 utc(time_t t)
 {
-	static char buf[32];
+	char text[32];
 
-	strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
-	return buf;
+	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
+	return pool_printf("%s", text);
 }
 
-/* printed: 0, or we die, since what stdout was given is lost. */
-static int
-printed(void)
-{
-	if (fflush(stdout) != 0 || ferror(stdout))
-		die(1, "cannot write to standard output:");
-	return 0;
-}
-
-/* duration: seconds for a person, as 7.3s, 5m12s, 30m or 2h05m. */
+/* Seconds for a person, as 7.3s, 5m12s, 30m or 2h05m. */
 static const char *
 duration(double s)
 {
 	long n = (long)(s + 0.5);
 
 	if (n < 60)
-		return text(s < 10 && s != (double)n ? "%.1fs" : "%.0fs", s);
+		return pool_printf(s < 10 && s != (double)n ? "%.1fs" : "%.0fs",
+		    s);
 	if (n < 3600)
-		return text(n % 60 == 0 ? "%ldm" : "%ldm%02lds", n / 60,
+		return pool_printf(n % 60 == 0 ? "%ldm" : "%ldm%02lds", n / 60,
 		    n % 60);
-	return text(n % 3600 < 60 ? "%ldh" : "%ldh%02ldm", n / 3600,
+	return pool_printf(n % 3600 < 60 ? "%ldh" : "%ldh%02ldm", n / 3600,
 	    n / 60 % 60);
 }
 
-/* memory_begin, memory_end: a stream into memory, to be freed. */
-static FILE *
-memory_begin(char **data, size_t *size)
-{
-	FILE *to = open_memstream(data, size);
+/* ---- files --------------------------------------------------------------- */
 
-	if (to == NULL)
-		die(1, "out of memory");
-	return to;
-}
+/*
+ * Nothing here follows a link at the end of a name, and a FIFO does not block.
+ * An error that leaves unknown whether a file exists ends the program.
+ */
 
-static void
-memory_end(FILE *to)
-{
-	if (fclose(to) != 0)
-		die(1, "out of memory");
-}
-
-/* line_read: a line without its newline, cut at size; 0 at the end. */
+/* Flush stdout; exit with an error if the write failed. */
 static int
-line_read(FILE *in, char *buf, size_t size)
+flushed(void)
 {
-	size_t n = 0;
-	int c;
-
-	while ((c = getc_unlocked(in)) != EOF && c != '\n')
-		if (n + 1 < size && c != '\0')
-			buf[n++] = (char)c;
-	buf[n] = '\0';
-	return c != EOF || n > 0;
-}
-
-/* fd_stream: a stream of its own on a file, from offset on. */
-static FILE *
-fd_stream(int fd, off_t offset)
-{
-	FILE *in = NULL;
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-	if (copy < 0 || lseek(copy, offset, SEEK_SET) < 0 ||
-	    (in = fdopen(copy, "r")) == NULL)
-		die(1, "cannot read a file again:");
-	return in;
-}
-
-/* fd_line: the first line of a file. */
-static const char *
-fd_line(int fd)
-{
-	char line[1024];
-	FILE *in = fd_stream(fd, 0);
-
-	line_read(in, line, sizeof line);
-	fclose(in);
-	return text("%s", line);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		die(1, "cannot write to standard output:");
+	return 0;
 }
 
 static off_t
@@ -736,7 +744,7 @@ fd_size(int fd)
 	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_size : 0;
 }
 
-/* fd_write: all of it, or -1 with errno. */
+/* Write all of it; return 0, or -1 with errno. */
 static int
 fd_write(int fd, const char *data, size_t size)
 {
@@ -751,115 +759,148 @@ fd_write(int fd, const char *data, size_t size)
 	return 0;
 }
 
-/* temporary: a name for mkstemp or mkdtemp in $TMPDIR. */
+/* The content of a regular file, in the pool, followed by a NUL. */
 static char *
-temporary(void)
+fd_text(int fd, size_t *size)
 {
-	static char path[PATH_MAX];
-	const char *dir = getenv("TMPDIR");
+	size_t most = (size_t)fd_size(fd), n = 0;
+	char *text = pool_take(xrealloc(NULL, most + 1));
+	ssize_t got = 1;
 
-	COPY(path, text("%s/cc-run-experiments.XXXXXX",
-	    dir != NULL && *dir == '/' ? dir : "/tmp"));
-	return path;
+	while (n < most && got > 0) {
+		if ((got = pread(fd, text + n, most - n, (off_t)n)) < 0)
+			die(1, "cannot read a file:");
+		n += (size_t)got;
+	}
+	text[n] = '\0';
+	if (size != NULL)
+		*size = n;
+	return text;
 }
 
-/* fd_scratch: a file without a name; what is written goes to its end. */
+/* The first line of a file, in the pool. */
+static char *
+fd_line(int fd)
+{
+	char line[1024];
+	ssize_t n = pread(fd, line, sizeof line - 1, 0);
+
+	line[n < 0 ? 0 : n] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return pool_printf("%s", line);
+}
+
+/* Read a line without its newline, cut at size; return 0 at the end. */
+static int
+line_read(FILE *in, char *line, size_t size)
+{
+	size_t n = 0;
+	int c;
+
+	while ((c = getc_unlocked(in)) != EOF && c != '\n')
+		if (n + 1 < size && c != '\0')
+			line[n++] = (char)c;
+	line[n] = '\0';
+	return c != EOF || n > 0;
+}
+
+/* A stream on a duplicate of fd, which shares its offset, from start on. */
+static FILE *
+fd_stream(int fd, off_t start)
+{
+	FILE *in = NULL;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0 || lseek(copy, start, SEEK_SET) < 0 ||
+	    (in = fdopen(copy, "r")) == NULL)
+		die(1, "cannot duplicate a descriptor:");
+	return in;
+}
+
+/* $TMPDIR, if it is absolute. */
+static const char *
+temporary_directory(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return dir != NULL && *dir == '/' ? dir : "/tmp";
+}
+
+/* A file without a name; each write goes to its end. */
 static int
 fd_scratch(void)
 {
-	char *path = temporary();
+	char *path = pool_printf("%s/" PROGRAM ".XXXXXX",
+	    temporary_directory());
 	int fd = mkstemp(path);
 
 	if (fd < 0 || (unlink(path) != 0 && errno != ENOENT) ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
 	    fcntl(fd, F_SETFL, O_APPEND) != 0)
-		die(1, "cannot make a temporary file %s (see TMPDIR):", path);
+		die(1, "cannot make a temporary file %s (set TMPDIR):", path);
 	return fd;
 }
 
-/* file_absent: by errno there is no such file for us, or we die: of what cannot
- * be looked at nothing is known, not that it is gone or was changed. */
-static void
-file_absent(const char *name)
-{
-	static const int absent[] = { ENOENT, ENOTDIR, ELOOP, EACCES, EPERM,
-	    ENXIO, ENODEV, ESRCH, ENAMETOOLONG };
-	size_t i;
-
-	for (i = 0; i < sizeof absent / sizeof *absent; i++)
-		if (errno == absent[i])
-			return;
-	die(1, "cannot look at %s:", name);
-}
-
-/* file_there: is there anything of this name, be it a link? */
+/* A file without a name that has this text, to be read from its start. */
 static int
-file_there(int at, const char *name)
+fd_scratch_text(const char *text)
 {
-	struct stat st;
+	int fd = fd_scratch();
 
-	return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (fd_write(fd, text, strlen(text)) != 0 ||
+	    lseek(fd, 0, SEEK_SET) != 0)
+		die(1, "cannot write a temporary file (set TMPDIR):");
+	return fd;
 }
 
-/* file_open: to be read; -1 with errno where there is no such file.  A FIFO
- * does not keep us waiting. */
+/* Open to read; return -1 if there is no such file. */
 static int
 file_open(int at, const char *name, int flags)
 {
-	int fd = openat(at, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
+	int fd = openat(at, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW |
+	    O_CLOEXEC | flags);
 
-	if (fd < 0)
-		file_absent(name);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+	    errno == EIO))
+		die(1, "cannot open %s:", name);
 	return fd;
 }
 
-/* file_stream: a regular file as a stream; NULL with errno: there is none. */
-static FILE *
-file_stream(int at, const char *name)
+/* The content of a regular file, in the pool; NULL if there is none. */
+static char *
+file_text(int at, const char *name, size_t *size)
 {
 	int fd = file_open(at, name, 0);
 	struct stat st;
-	FILE *in;
+	char *text = NULL;
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) != 0)
-		die(1, "cannot look at %s:", name);
-	if (!S_ISREG(st.st_mode)) {
-		close(fd);
-		errno = EINVAL;
-		return NULL;
-	}
-	if ((in = fdopen(fd, "r")) == NULL)
-		die(1, "cannot open %s:", name);
-	return in;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		text = fd_text(fd, size);
+	close(fd);
+	return text;
 }
 
-/* file_text: a regular file's content; NULL with errno where there is none;
- * size: where it is wanted. */
-static char *
-file_text(int at, const char *path, size_t *size)
+/* Write a new file with this text; end the program if that fails. */
+static void
+file_write(const char *path, const char *text, size_t size)
 {
-	FILE *in = file_stream(at, path);
-	char *content = NULL;
-	size_t got = 1, n = 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
-	for (; in != NULL && got > 0; n += got) {
-		content = resize(content, 2 * n + 4097);
-		got = fread(content + n, 1, n + 4096, in);
-		content[n + got] = '\0';
-	}
-	if (size != NULL)
-		*size = n;
-	if (in != NULL && ferror(in))
-		die(1, "cannot read %s:", path);
-	if (in != NULL)
-		fclose(in);
-	return content;
+	if (fd < 0 || fd_write(fd, text, size) != 0 || close(fd) != 0)
+		die(1, "cannot write %s:", path);
 }
 
-/* dir_next: the next entry but . and ..; NULL at the end, where it is closed,
- * and of a directory that could not be opened. */
+static int
+is_directory(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Return the next entry except . and ..; close and return NULL at the end. */
 static struct dirent *
 dir_next(DIR *dir)
 {
@@ -873,74 +914,61 @@ dir_next(DIR *dir)
 	} while (d != NULL &&
 	    (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0));
 	if (d == NULL && errno != 0)
-		die(1, "cannot read a directory:");
+		die(1, "cannot read a directory of the copy or the results:");
 	if (d == NULL)
 		closedir(dir);
 	return d;
 }
 
-/* dir_type: DT_REG and the like (POSIX.1-2024; every system has them), also
- * where readdir does not tell. */
-static int
-dir_type(DIR *dir, const struct dirent *d)
-{
-	struct stat st;
-
-	if (d->d_type != DT_UNKNOWN)
-		return d->d_type;
-	if (fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return DT_REG;
-	return S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ? DT_REG :
-	    S_ISLNK(st.st_mode) ? DT_LNK : DT_FIFO;
-}
-
-enum rights { AS_IT_IS, READABLE = S_IRUSR | S_IXUSR, WRITABLE = S_IRWXU };
-
-/* dir_open: never through a link; if need be its owner gets all rights. */
+/*
+ * Open a directory, after giving its owner all permissions.  Return NULL if
+ * name is no directory.
+ */
 static DIR *
-dir_open(int at, const char *name, enum rights rights)
+dir_open(int at, const char *name)
 {
 	struct stat st;
 	DIR *dir = NULL;
 	int fd;
 
-	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-		file_absent(name);
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISDIR(st.st_mode))
 		return NULL;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return NULL;
-	if ((st.st_mode & rights) != rights)
+	if ((st.st_mode & S_IRWXU) != S_IRWXU)
 		fchmodat(at, name, (st.st_mode & 07777) | S_IRWXU, 0);
-	fd = file_open(at, name, O_DIRECTORY | O_NOFOLLOW);
+	fd = file_open(at, name, O_DIRECTORY);
 	if (fd >= 0 && (dir = fdopendir(fd)) == NULL)
 		die(1, "cannot open %s:", name);
 	return dir;
 }
 
-/* files_empty: all in a directory that is depth below root, to where what is
- * deeper than DEPTH is moved; returns how much was. */
+/*
+ * Remove all files below a directory that is depth below root, and with
+ * `dirs` the directories.  Deeper directories than DEPTH are moved to root.
+ * Return how many were moved.
+ */
 static int
-files_empty(DIR *dir, int root, int depth)
+files_empty(DIR *dir, int root, int depth, int dirs)
 {
-	static unsigned long number;
 	struct dirent *d;
 	DIR *below;
-	char name[32];			/* no text(): as many as it takes */
+	char name[32];
 	int bad, moved = 0;
+	unsigned number = 0;
 
 	while ((d = dir_next(dir)) != NULL) {
 		if (unlinkat(dirfd(dir), d->d_name, 0) == 0 ||
-		    (below = dir_open(dirfd(dir), d->d_name, WRITABLE)) == NULL)
+		    (below = dir_open(dirfd(dir), d->d_name)) == NULL)
 			continue;
 		if (depth < DEPTH) {
-			moved += files_empty(below, root, depth + 1);
-			unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR);
+			moved += files_empty(below, root, depth + 1, dirs);
+			if (dirs)
+				unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR);
 			continue;
 		}
 		closedir(below);
 		do {
-			sprintf(name, ".moved.%lu", number++);
+			sprintf(name, ".moved.%u", number++);
 			bad = renameat(dirfd(dir), d->d_name, root, name);
 		} while (bad && (errno == EEXIST || errno == ENOTEMPTY));
 		moved += !bad;
@@ -948,547 +976,471 @@ files_empty(DIR *dir, int root, int depth)
 	return moved;
 }
 
-/* files_remove: name and all below it, as far as it can be done. */
+/* Remove name and all below it, as far as possible. */
 static void
 files_remove(int at, const char *name)
 {
-	DIR *root = NULL;
+	DIR *root;
 
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return;
-	while ((root = dir_open(at, name, WRITABLE)) != NULL &&
-	    files_empty(root, dirfd(root), 0) > 0)
+	while ((root = dir_open(at, name)) != NULL &&
+	    files_empty(root, dirfd(root), 0, 1) > 0)
 		;
 	unlinkat(at, name, AT_REMOVEDIR);
 }
 
-/* ---- locks: who is at work ---------------------------------------------- */
-
 /*
- * A lock is a file of records of LOCK_SIZE bytes, each locked by fcntl in its
- * first byte.  Record 0 is for all who are at work: a runner in place has it
- * alone, those with --isolate share it; record N is that of run N.  The kernel
- * gives a lock back when we die, but also when any descriptor of its file is
- * closed: it is opened here only, once.
+ * Open the directory that has the last element of a relative path; -1 if there
+ * is none.  Unlike git's paths, those of an agent may lead through links.
  */
-enum { LOCK_SIZE = 256 };
-
-static struct lock {
-	int fd;				/* -1: it is not ours */
-	char path[PATH_MAX];
-} lock_repository = { -1, "" }, lock_results = { -1, "" };
-
-static char top[PATH_MAX];		/* of the work tree, where they work */
-static char private_dir[PATH_MAX];	/* ours in $TMPDIR; "": not yet */
-
-/* lock_range: 0, or -1 with errno; a part of the file, size 0 for all of it. */
 static int
-lock_range(int fd, int command, short type, off_t start, off_t size)
+parent_open(const char *path, const char **last)
 {
-	struct flock range = { 0 };
+	int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), below;
+	size_t len;
 
-	range.l_type = type;
-	range.l_whence = SEEK_SET;
-	range.l_start = start;
-	range.l_len = size;
-	return fcntl(fd, command, &range);
+	for (; fd >= 0 && path[len = strcspn(path, "/")] == '/';
+	    path += len + 1, fd = below) {
+		below = file_open(fd, pool_printf("%.*s", (int)len, path),
+		    O_DIRECTORY);
+		close(fd);
+	}
+	*last = path;
+	return fd;
 }
 
-/* lock_get: a record of an open lock, or exit 75 with who holds it. */
+/* Remove what a relative path names, unless it leads through a link. */
 static void
-lock_get(const struct lock *l, long record, short type)
+path_remove(const char *path)
 {
-	static const struct timespec moment = { 0, 50 * 1000 * 1000 };
-	char said[LOCK_SIZE] = "";
-	off_t at = (off_t)record * LOCK_SIZE;
-	int tries = 0;
+	const char *last;
+	int at = parent_open(path, &last);
 
-	while (lock_range(l->fd, F_SETLK, type, at, 1) != 0) {
+	if (at >= 0)
+		files_remove(at, last);
+	close(at);
+}
+
+/* Make a directory, unless it exists; end the program if that fails. */
+static void
+directory_make(const char *path, mode_t mode)
+{
+	if (mkdir(path, mode) != 0 && (errno != EEXIST || !is_directory(path)))
+		die(1, "cannot make the directory %s:", path);
+}
+
+/* ---- the experiment: what is fixed once the checks have passed ----------- */
+
+struct job {				/* a child process and its run */
+	pid_t pid;			/* 0: none */
+	int run, iteration;
+	char state[16];			/* "", waiting, benchmark or limit */
+	double start, limit;		/* of what it does now */
+};
+
+struct shared {				/* by the runner and all runs */
+	int status;			/* of the first stop; 0: go on */
+	int fault;			/* end the calls at work */
+	char reason[512];		/* of the first stop */
+	int failures;			/* in a row, over all runs */
+	double waited;			/* seconds, for rate limits */
+	double cost;			/* of all attempts of the ledger */
+	int unknown;			/* attempts without a known cost */
+	struct job jobs[JOBS_MOST];
+};
+
+struct experiment {
+	struct options opt;
+	const char *prompt;		/* the base prompt */
+	char git[PATH_MAX], claude[PATH_MAX];	/* absolute */
+	char plugin[PATH_MAX];		/* $CC_PLUGIN_DIR, in both arms */
+	char top[PATH_MAX];		/* the user's top level, or bare repository */
+	char common[PATH_MAX];		/* the user's git directory */
+	char base[ID_SIZE];		/* the baseline commit */
+	char branch[NAME_SIZE];		/* its branch in the agent's .git */
+	char output[PATH_MAX];		/* the folder of the files, */
+	const char *name;		/* whose names begin with this */
+	char directory[PATH_MAX];	/* of this program, in $TMPDIR */
+	char copies[PATH_MAX];		/* in it, the copies of this experiment */
+	struct words command;		/* claude's command line */
+	struct words git_vars, agent_vars;	/* environments */
+	int memory;			/* the user allows claude's memory */
+	int output_fd, ledger_fd, lock_fd;
+	off_t lock_start;		/* the first lock byte of the prefix */
+	struct shared *shared;
+	struct job *job;		/* in a child: ours */
+};
+
+/* The name of a point, for a message. */
+static const char *
+point_name(const struct experiment *x, int run, int iteration)
+{
+	return pool_printf("run %d/%ld iteration %d/%ld", run, x->opt.runs,
+	    iteration, x->opt.iterations);
+}
+
+/* The name of a file of one point. */
+static const char *
+result_name(const struct experiment *x, int run, int iteration,
+    const char *rest)
+{
+	return pool_printf("%s--run-%d--iteration-%d--%s", x->name, run,
+	    iteration, rest);
+}
+
+static const char *
+experiment_file(const struct experiment *x, const char *kind)
+{
+	return pool_printf("%s--%s.csv", x->name, kind);
+}
+
+static const char *
+branch_ref(const struct experiment *x, int run, int iteration)
+{
+	return pool_printf("refs/heads/%s-run-%d-iteration-%d", x->opt.prefix,
+	    run, iteration);
+}
+
+static const char *
+attempt_ref(const struct experiment *x, int run, int iteration, int number)
+{
+	return pool_printf(REFS "%s/run-%d/iteration-%d/attempt-%d",
+	    x->opt.prefix, run, iteration, number);
+}
+
+/* Set what the status line shows of this child. */
+static void
+job_show(const struct experiment *x, int run, int iteration, const char *state,
+    double limit)
+{
+	struct job *j = x->job;
+
+	j->run = run;
+	j->iteration = iteration;
+	j->start = monotonic();
+	j->limit = limit;
+	COPY(j->state, state);
+}
+
+/* Print one job in full: run, iteration, a bar, elapsed and limit. */
+static void
+show_one(const struct experiment *x, const struct job *j, double now,
+    int width, FILE *to)
+{
+	static const char hashes[] = "####################";
+	long s = (long)(now - j->start), limit = (long)j->limit;
+	int done = limit > 0 ? (int)(20 * s / limit) : 0;
+
+	fprintf(to, " run %d/%ld iteration %d/%ld%s%s", j->run, x->opt.runs,
+	    j->iteration, x->opt.iterations, *j->state != '\0' ? " " : "",
+	    j->state);
+	if (width >= 72)
+		fprintf(to, " [%-20.*s]", done > 20 ? 20 : done, hashes);
+	fprintf(to, " %ld:%02ld", s / 60, s % 60);
+	if (limit > 0)
+		fprintf(to, "/%ld:%02ld", limit / 60, limit % 60);
+}
+
+/* Draw the status line: cost, then each job. */
+static void
+show_draw(const struct experiment *x, double now)
+{
+	const struct shared *shared = x->shared;
+	const struct job *j;
+	struct winsize window;
+	char *line;
+	size_t size;
+	int width = 80;
+	FILE *to;
+
+	if (!show.on)
+		return;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
+		width = window.ws_col;
+	to = stream_begin(&line, &size);
+	fprintf(to, "$%.2f%s", shared->cost, shared->unknown > 0 ? "+?" : "");
+	for (j = shared->jobs; j < shared->jobs + x->opt.jobs; j++)
+		if (j->pid == 0)
+			continue;
+		else if (x->opt.jobs == 1)
+			show_one(x, j, now, width, to);
+		else if (*j->state != '\0')
+			fprintf(to, " %d.%d %s", j->run, j->iteration, j->state);
+		else
+			fprintf(to, " %d.%d %ld:%02ld", j->run, j->iteration,
+			    (long)(now - j->start) / 60,
+			    (long)(now - j->start) % 60);
+	fprintf(stderr, "\r%.*s\033[K", width - 1, stream_end(to, &line));
+	show.drawn = 1;
+}
+
+/* ---- locks --------------------------------------------------------------- */
+
+/*
+ * All locks are bytes of one file in the repository's common git directory,
+ * because refs and copies belong to the repository.  Each prefix has 2^20 of
+ * them: byte 0 is held while shared files are written, byte N by the runner
+ * that has run N, byte N + 2^19 by the child at work on it.  The kernel
+ * releases a lock when its holder ends, but also when the holder closes any
+ * descriptor of the file: it is opened once and never closed.
+ */
+enum { LOCK_BITS = 20, LOCK_CHILD = 1 << 19 };
+
+/* Apply a lock command to count bytes of a file; 0, or -1 with errno. */
+static int
+fd_lock(int fd, int command, short type, off_t at, off_t count,
+    struct flock *range)
+{
+	memset(range, 0, sizeof *range);
+	range->l_type = type;
+	range->l_whence = SEEK_SET;
+	range->l_start = at;
+	range->l_len = count;
+	return fcntl(fd, command, range);
+}
+
+/* The same for bytes of the prefix. */
+static int
+lock_range(const struct experiment *x, int command, short type, off_t byte,
+    off_t count, struct flock *range)
+{
+	return fd_lock(x->lock_fd, command, type, x->lock_start + byte, count,
+	    range);
+}
+
+/*
+ * Lock the runs from first to last.  If another process holds one of them
+ * longer than `seconds`, exit and name it.
+ */
+static void
+lock_runs(const struct experiment *x, off_t byte, long first, long last,
+    double seconds)
+{
+	double start = monotonic();
+	struct flock range;
+
+	while (lock_range(x, F_SETLK, F_WRLCK, byte + first, last - first + 1,
+	    &range) != 0) {
 		if (errno != EACCES && errno != EAGAIN)
-			die(1, "cannot lock %s:", l->path);
-		if (tries++ < 3) {
-			nanosleep(&moment, NULL);	/* lock_drop is quick */
-			continue;
-		}
-		if (pread(l->fd, said, sizeof said - 1, at) < 0)
-			die(1, "cannot read %s:", l->path);
-		die(EXIT_LATER, "another runner is at work%s, %.*s: type it "
-		    "again later", record > 0 ? text(" on run %ld", record) :
-		    "", (int)strcspn(said, "\n"), said);
+			die(1, "cannot lock %s/" PROGRAM ".lock:", x->common);
+		if (monotonic() - start >= seconds &&
+		    lock_range(x, F_GETLK, F_WRLCK, byte + first,
+		    last - first + 1, &range) == 0 && range.l_type != F_UNLCK)
+			die(EXIT_LATER, "process %ld works on run %ld of prefix"
+			    " %s in %s: repeat the command later",
+			    (long)range.l_pid, (long)(range.l_start -
+			    x->lock_start - byte), x->opt.prefix, x->top);
+		nap(50);
 	}
 }
 
-/* lock_take: the same, and who we are is written there. */
-static void
-lock_take(const struct lock *l, long record, short type)
-{
-	char said[LOCK_SIZE];
-	struct utsname host;
-
-	lock_get(l, record, type);
-	if (uname(&host) < 0)
-		die(1, "cannot describe the lock:");
-	memset(said, ' ', sizeof said);
-	snprintf(said, sizeof said - 1, "process %ld on %.60s at %.150s",
-	    (long)getpid(), host.nodename, top);
-	said[strlen(said)] = '\n';
-	said[LOCK_SIZE - 1] = '\n';
-	if (pwrite(l->fd, said, LOCK_SIZE, (off_t)record * LOCK_SIZE) !=
-	    LOCK_SIZE)
-		die(1, "cannot write %s:", l->path);
-}
-
 /*
- * lock_drop: at every exit; a file that others have locked stays.  Ours is
- * given back before it is tried, so that the last one removes it.  An agent
- * may have put a copy in its place.
+ * Lock the runs that are asked for.  A child whose runner was killed ends
+ * soon, so wait for it.
  */
 static void
-lock_drop(void)
+lock_start(const struct experiment *x)
 {
-	struct lock *const ours[] = { &lock_results, &lock_repository };
-	int i, fd;
+	const struct options *o = &x->opt;
+	struct flock range;
 
-	for (i = 0; i < 2 && !in_clone; i++) {
-		if (ours[i]->fd < 0)
-			continue;
-		close(ours[i]->fd);
-		ours[i]->fd = -1;
-		fd = open(ours[i]->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK |
-		    O_CLOEXEC);
-		if (fd >= 0 && lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0)
-			unlink(ours[i]->path);
-		if (fd >= 0)
-			close(fd);
+	lock_runs(x, 0, o->first, o->last, 0);
+	lock_runs(x, LOCK_CHILD, o->first, o->last, ORPHAN_S);
+	lock_range(x, F_SETLK, F_UNLCK, LOCK_CHILD + o->first,
+	    o->last - o->first + 1, &range);
+}
+
+/* Take or release the write lock of the prefix.  Nobody holds it long. */
+static void
+lock_write(const struct experiment *x, int on)
+{
+	struct flock range;
+
+	if (lock_range(x, F_SETLKW, on ? F_WRLCK : F_UNLCK, 0, 1, &range) != 0)
+		die(1, "cannot lock %s/" PROGRAM ".lock:", x->common);
+}
+
+static void
+lock_open(struct experiment *x)
+{
+	const char *path = pool_printf("%s/" PROGRAM ".lock", x->common);
+	unsigned long long mask = (1ULL << 40) - 1;
+
+	x->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC, 0666);
+	if (x->lock_fd < 0)
+		die(1, "cannot open %s:", path);
+	x->lock_start = (off_t)((hash(0, x->opt.prefix) & mask) << LOCK_BITS);
+}
+
+/* ---- CSV: RFC 4180 with LF ----------------------------------------------- */
+
+static void
+csv_field(FILE *to, const char *s)
+{
+	const char *mark = strpbrk(s, ",\"\r\n") == NULL ? "" : "\"";
+
+	for (fputs(mark, to); *s != '\0'; s++) {
+		if (*s == '"')
+			putc('"', to);
+		putc(*s, to);
 	}
+	fputs(mark, to);
 }
 
-/* lock_open: and take its record 0, shared or alone. */
-static void
-lock_open(struct lock *l, const char *path)
-{
-	struct stat ours, there;
-
-	COPY(l->path, path);
-	do {				/* until it is not one just removed */
-		if (l->fd >= 0)
-			close(l->fd);
-		l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-		    O_CLOEXEC, 0666);
-		if (l->fd < 0 || fstat(l->fd, &ours) != 0)
-			die(1, "cannot open %s:", path);
-		lock_take(l, 0, opt.isolate ? F_RDLCK : F_WRLCK);
-	} while (stat(path, &there) != 0 || there.st_ino != ours.st_ino);
-}
-
-/* lock_look: is it free at this moment?  Else nothing is told of the tree. */
-static void
-lock_look(const char *path)
-{
-	struct lock l;
-
-	COPY(l.path, path);
-	l.fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (l.fd < 0)
-		return;
-	lock_get(&l, 0, opt.isolate ? F_RDLCK : F_WRLCK);
-	close(l.fd);
-}
-
-/*
- * lock_write: around each change of what runners share, and it never lasts.
- * Children of one runner have its descriptor, but locks of their own.
- */
-static void
-lock_write(int on)
-{
-	static int depth;
-
-	if (on ? depth++ > 0 : --depth > 0)
-		return;
-	if (lock_results.fd >= 0 && lock_range(lock_results.fd, F_SETLKW,
-	    on ? F_WRLCK : F_UNLCK, LOCK_SIZE - 1, 1) != 0)
-		die(1, "cannot lock %s:", lock_results.path);
-}
-
-/*
- * lock_settings: shared by all who work with experiment.csv as it is; alone by
- * who changes it, as none of them would bear.
- */
-static void
-lock_settings(short type)
-{
-	if (lock_range(lock_results.fd, F_SETLK, type, 1, 1) != 0)
-		die(EXIT_LATER, "another runner is at work on prefix %s: runs "
-		    "and benchmarks can be added when none is: type it again "
-		    "later", opt.prefix);
-}
-
-/*
- * private_make: a directory of our own in $TMPDIR, for the index, clones and
- * the TMPDIR of agents.  A file in it is locked as long as we live: it gets
- * its name when it is.
- */
-static void
-private_make(void)
-{
-	char *path = temporary();
-	int fd;
-
-	if (mkdtemp(path) == NULL || realpath(path, private_dir) == NULL)
-		die(1, "cannot make a directory %s (see TMPDIR):", path);
-	fd = open(text("%s/new", private_dir), O_RDWR | O_CREAT | O_CLOEXEC,
-	    0600);
-	if (fd < 0 || lock_range(fd, F_SETLK, F_WRLCK, 0, 0) != 0 ||
-	    rename(text("%s/new", private_dir),
-	    text("%s/lock", private_dir)) != 0)
-		die(1, "cannot lock %s/lock:", private_dir);
-}
-
-/* private_remove: one of them; its lock goes last, so that the next start finds
- * what could not be removed, as a git may still have been at work there. */
-static void
-private_remove(int at, const char *name)
-{
-	DIR *dir = dir_open(at, name, WRITABLE);
-	struct dirent *d;
-	int left = 0;
-
-	while ((d = dir_next(dir)) != NULL)
-		if (strcmp(d->d_name, "lock") != 0) {
-			files_remove(dirfd(dir), d->d_name);
-			left |= file_there(dirfd(dir), d->d_name);
-		}
-	if (!left)
-		files_remove(at, name);
-}
-
-/*
- * private_sweep: those of runners that were killed are removed; of those that
- * were killed before they had the lock, what is empty and older than a minute.
- */
-static void
-private_sweep(void)
-{
-	char *name = temporary(), *base = strrchr(name, '/') + 1;
-	struct dirent *d;
-	struct stat st;
-	DIR *dir;
-	int fd;
-
-	*strchr(base, 'X') = base[-1] = '\0';
-	dir = opendir(name);
-	while ((d = dir_next(dir)) != NULL) {
-		if (!begins(d->d_name, base) || fstatat(dirfd(dir), d->d_name,
-		    &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
-			continue;
-		fd = openat(dirfd(dir), text("%s/lock", d->d_name),
-		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0 && lock_range(fd, F_SETLK, F_WRLCK, 0, 0) == 0)
-			private_remove(dirfd(dir), d->d_name);
-		else if (fd < 0 && difftime(time(NULL), st.st_mtime) > 60 &&
-		    (S_ISDIR(st.st_mode) || st.st_size == 0))
-			unlinkat(dirfd(dir), d->d_name, S_ISDIR(st.st_mode) ?
-			    AT_REMOVEDIR : 0);	/* only an empty one */
-		if (fd >= 0)
-			close(fd);
-	}
-}
-
-/* ---- CSV: RFC 4180 with LF; a row is one write, or nothing ------------- */
-
+/* Print a record of a NULL-terminated list of fields. */
 static void
 csv_line(FILE *to, const char *const *fields)
 {
-	const char *s, *mark;
-
 	for (; *fields != NULL; fields++) {
-		mark = strpbrk(*fields, ",\"\r\n") == NULL ? "" : "\"";
-		fputs(mark, to);
-		for (s = *fields; *s != '\0'; s++) {
-			if (*s == '"')
-				putc('"', to);
-			putc(*s, to);
-		}
-		fputs(mark, to);
+		csv_field(to, *fields);
 		putc(fields[1] == NULL ? '\n' : ',', to);
 	}
 }
 
 /*
- * csv_read: the next record, its fields in fields[0..max-1] until the one after
- * it; returns how many there are, 0 at the end, -1 for a torn last record.
+ * Split the record at *at in place, and move *at behind it.  Return the number
+ * of its fields, of which the first max are stored; 0 at the end of the text,
+ * -1 for a last record that is torn.
  */
 static int
-csv_read(FILE *in, char *fields[], int max)
+csv_next(char **at, char *fields[], int max)
 {
-	static char *record;
-	static size_t size;
-	size_t n = 0;
-	int c, quoted = 0, count = 0;
-	char *s, *to;
+	char *s = *at, *to, end;
+	int quoted = 0, n = 0;
 
-	for (;; record[n++] = (char)c) {
-		if (n + 1 >= size)
-			record = resize(record, size = 2 * size + 256);
-		if ((c = getc(in)) == EOF && ferror(in))
-			die(1, "cannot read a CSV file:");
-		if (c == EOF)
-			return n > 0 ? -1 : 0;
-		if (c == '"')
-			quoted = !quoted;
-		if (c == '\n' && !quoted)
-			break;
-	}
-	record[n] = '\0';
-	for (s = record; count < max; s++) {
-		fields[count++] = to = s;
-		for (; *s != '\0' && (quoted || *s != ','); s++)
-			if (*s == '"' && !(quoted && s[1] == '"'))
-				quoted = !quoted;
+	if (*s == '\0')
+		return 0;
+	do {
+		if (n < max)
+			fields[n] = s;
+		n++;
+		for (to = s; *s != '\0' && (quoted || (*s != ',' && *s != '\n'));
+		    s++)
+			if (*s != '"')
+				*to++ = *s;
+			else if (quoted && s[1] == '"')
+				*to++ = *s++;
 			else
-				*to++ = *s == '"' ? *s++ : *s;
-		c = *s;
+				quoted = !quoted;
+		if ((end = *s) == '\0')
+			return -1;
 		*to = '\0';
-		if (c == '\0')
-			break;
-	}
-	return count;
+		s++;
+	} while (end != '\n');
+	*at = s;
+	return n;
 }
 
-static int output_fd = -1;		/* the output directory, kept open */
+/* ---- files in the output directory --------------------------------------- */
 
-static const char *
-experiment_file(const char *kind)
-{
-	return text("%s--%s.csv", opt.prefix, kind);
-}
-
-enum { LEDGER, DIFFSTATS, TABLES };
-
-/* What all runs append to, once more in files without a name, where the agents
- * of many runs at once do not find it. */
-static struct table {
-	const char *kind, *header;
-	int journal;			/* -1: there are no such runs */
-} tables[TABLES] = {
-	{ "iterations", "experiment_id,run_id,iteration_id,attempt,outcome,"
-	    "exit_status,started_at,duration_seconds,charged_seconds,"
-	    "base_commit,commit,files_changed,total_added,total_removed,"
-	    "num_turns,cost_usd,input_tokens,output_tokens,cache_read_tokens,"
-	    "cache_creation_tokens,session_id,model,claude_version,survivors,"
-	    "protected_touched", -1 },
-	{ "diffstats", "experiment_id,run_id,iteration_id,src_added,"
-	    "src_removed,md_added,md_removed,total_added,total_removed", -1 }
-};
-enum { RUN_ID = 1, ITERATION_ID = 2, ATTEMPT = 3, OUTCOME = 4, SECONDS = 7,
-    CHARGED = 8, COMMIT = 10, COST = 15, MODEL = 21, CLAUDE_VERSION = 22,
-    COLUMNS = 25 };			/* of the ledger */
-
-/* table_append: a row, after the header where the file is new, on disk. */
-static void
-table_append(const struct table *t, const char *const *fields)
-{
-	const char *name = experiment_file(t->kind);
-	char *data = NULL;
-	size_t size, skip, head = strlen(t->header) + 1;
-	off_t before;
-	struct stat st;
-	FILE *row = memory_begin(&data, &size);
-	int error, fd;
-
-	lock_write(1);			/* first: it may be put back, renamed */
-	fd = openat(output_fd, name, O_WRONLY | O_APPEND | O_CREAT |
-	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
-	if (fd < 0)
-		die(1, "cannot open %s:", name);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
-		die(1, "%s is not a file of its own any more", name);
-	fprintf(row, "%s\n", t->header);
-	if (fields != NULL)
-		csv_line(row, fields);
-	memory_end(row);
-	if (t->journal >= 0) {
-		skip = fd_size(t->journal) == 0 ? 0 : head;
-		if (fd_write(t->journal, data + skip, size - skip) != 0)
-			die(1, "cannot write a temporary file:");
-	}
-	skip = (before = fd_size(fd)) == 0 ? 0 : head;
-	errno = ENOSPC;		/* what a short write means */
-	if (write(fd, data + skip, size - skip) != (ssize_t)(size - skip) ||
-	    fsync(fd) != 0 || (before == 0 && fsync(output_fd) != 0)) {
-		error = errno;
-		if (ftruncate(fd, before) != 0)
-			warn("%s ends in half a row:", name);
-		errno = error;
-		die(1, "cannot write %s:", name);
-	}
-	lock_write(0);
-	close(fd);
-	free(data);
-}
-
-/*
- * file_begin, file_end: a whole file, written beside its place, renamed.  What
- * is one of the results has a relative name, all else an absolute one.  Where
- * an agent has put a directory it is removed; all else is replaced, so there is
- * the old or the new one at every moment.
- */
+/* Begin a whole file: it is written beside its place, then renamed. */
 static FILE *
-file_begin(const char *name)
+output_begin(const struct experiment *x, const char *name)
 {
-	const char *beside = text("%s.tmp", name);
+	const char *beside = pool_printf("%s.tmp", name);
 	FILE *f;
 	int fd;
 
-	files_remove(output_fd, beside);
-	fd = openat(output_fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0666);
+	unlinkat(x->output_fd, beside, 0);
+	fd = openat(x->output_fd, beside, O_WRONLY | O_CREAT | O_EXCL |
+	    O_CLOEXEC, 0666);
 	if (fd < 0 || (f = fdopen(fd, "w")) == NULL)
-		die(1, "cannot write %s:", name);
+		die(1, "cannot write %s/%s:", x->output, name);
 	return f;
 }
 
 static void
-file_end(FILE *f, const char *name)
+output_end(const struct experiment *x, FILE *f, const char *name)
 {
-	const char *beside = text("%s.tmp", name);
-	struct stat st;
-	int bad, error;
+	const char *beside = pool_printf("%s.tmp", name);
+	int bad = fflush(f) != 0 || ferror(f) || fsync(fileno(f)) != 0, error;
 
-	if (fstatat(output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode))
-		files_remove(output_fd, name);
-	bad = fflush(f) != 0 || ferror(f) ||	/* of any write before */
-	    fsync(fileno(f)) != 0;
-	if (fclose(f) != 0 || bad ||
-	    renameat(output_fd, beside, output_fd, name) != 0 ||
-	    (*name != '/' && fsync(output_fd) != 0)) {
-		error = errno;
-		unlinkat(output_fd, beside, 0);
-		errno = error;
-		die(1, "cannot write %s:", name);
-	}
-}
-
-/* file_put: a file with this content, whatever is in its place. */
-static void
-file_put(const char *name, const char *content, size_t size, mode_t mode)
-{
-	FILE *f = file_begin(name);
-
-	fwrite(content, 1, size, f);
-	fchmod(fileno(f), mode);
-	file_end(f, name);
-}
-
-/*
- * table_mend: a last row that a crash has torn is cut, and it is a file of its
- * own, whatever was linked to it; we die where it is of another kind.
- */
-static void
-table_mend(const struct table *t)
-{
-	const char *name = experiment_file(t->kind);
-	size_t size, cut, len = strlen(t->header);
-	char *data = file_text(output_fd, name, &size);
-	struct stat st;
-	int good;
-
-	if (data == NULL)
+	if (fclose(f) == 0 && !bad &&
+	    renameat(x->output_fd, beside, x->output_fd, name) == 0 &&
+	    fsync(x->output_fd) == 0)
 		return;
-	for (cut = strlen(data); cut > 0 && data[cut - 1] != '\n'; cut--)
-		;
-	good = cut == 0 || (begins(data, t->header) && data[len] == '\n');
-	if (good && fstatat(output_fd, name, &st, 0) == 0 &&
-	    (cut < size || st.st_nlink != 1)) {
-		if (cut < size)
-			warn("%s: a torn last row was cut", name);
-		file_put(name, data, cut, st.st_mode & 07777);
-	}
-	free(data);
-	if (!good)
-		die(EXIT_USAGE, "%s: expected the header %.40s... and lines "
-		    "that end in LF: move it away, or choose another prefix",
-		    name, t->header);
+	error = errno;
+	unlinkat(x->output_fd, beside, 0);
+	errno = error;
+	die(1, "cannot write %s/%s:", x->output, name);
 }
 
-/* lines_read: of a file, in their order, and sorted. */
-static void
-lines_read(FILE *in, struct words *w, struct words *sorted)
+static int
+output_has(const struct experiment *x, const char *name)
 {
-	char *line = NULL;
-	size_t size = 0;
-
-	while (in != NULL && getline(&line, &size, in) > 0) {
-		words_add(w, line);
-		words_add(sorted, line);
-	}
-	if (in != NULL)
-		fclose(in);
-	free(line);
-	words_sort(sorted);
+	return faccessat(x->output_fd, name, F_OK, 0) == 0;
 }
-
-/* table_back: the file has all the lines that its journal has. */
-static void
-table_back(const struct table *t)
-{
-	const char *name = experiment_file(t->kind);
-	struct words ours = { NULL, 0 }, sorted = { NULL, 0 };
-	struct words there = { NULL, 0 }, found = { NULL, 0 };
-	size_t i, missing = 0;
-	FILE *f;
-
-	lines_read(fd_stream(t->journal, 0), &ours, &sorted);
-	lines_read(file_stream(output_fd, name), &there, &found);
-	for (i = 0; i < ours.n; i++)
-		missing += words_find(&found, ours.v[i]) == NULL;
-	if (missing > 0) {
-		warn("%s was changed: put back", name);
-		f = file_begin(name);
-		for (i = 0; i < ours.n; i++)
-			fputs(ours.v[i], f);
-		for (i = 0; i < there.n; i++)	/* another runner's rows */
-			if (words_find(&sorted, there.v[i]) == NULL)
-				fputs(there.v[i], f);
-		file_end(f, name);
-	}
-	words_free(&sorted);
-	words_free(&found);
-	words_free(&ours);
-	words_free(&there);
-}
-
-/* tables_back: the same for both. */
-static void
-tables_back(void)
-{
-	const struct table *t;
-
-	lock_write(1);
-	for (t = tables; t < tables + TABLES; t++)
-		if (t->journal >= 0)
-			table_back(t);
-	lock_write(0);
-}
-
-/* ---- claude's JSON: one pass, one event a line, any length ------------- */
 
 /*
- * A scalar is told to field() with its path: the keys above it joined by
- * slashes (a slash in a key becomes a question mark).  The elements of an
- * array have the array's path.  A broken line is passed over.
+ * Open a file that a child writes: a log, which replaces the one there, or a
+ * transcript (flag O_EXCL), which must be new.
+ */
+static int
+output_log(const struct experiment *x, const char *name, int flags)
+{
+	int fd;
+
+	if (flags == 0)
+		unlinkat(x->output_fd, name, 0);
+	fd = openat(x->output_fd, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		die(1, "cannot make %s/%s:", x->output, name);
+	return fd;
+}
+
+/* Are the output directory and the ledger the files that we have open? */
+static int
+output_is_ours(const struct experiment *x)
+{
+	struct stat ours, there;
+
+	return fstat(x->output_fd, &ours) == 0 &&
+	    lstat(x->output, &there) == 0 &&
+	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev &&
+	    fstat(x->ledger_fd, &ours) == 0 && fstatat(x->output_fd,
+	    experiment_file(x, "iterations"), &there, AT_SYMLINK_NOFOLLOW) ==
+	    0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+/* Exit if a call or a measurement could fill a disk. */
+static void
+space_check(const struct experiment *x)
+{
+	const char *const paths[] = { x->directory, x->common, x->output };
+	struct statvfs disk;
+	size_t i;
+
+	for (i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (statvfs(paths[i], &disk) == 0 &&
+		    ((double)disk.f_bavail * (double)disk.f_frsize <
+		    FREE_MB * 1e6 ||
+		    (disk.f_files > 0 && disk.f_favail < FREE_INODES)))
+			die(1, "%s: less than %d MB or %d inodes are free: make"
+			    " room and repeat the command", paths[i], FREE_MB,
+			    FREE_INODES);
+}
+
+/* ---- claude's JSON: one pass, one event a line, any length ---------------- */
+
+/*
+ * field() is called for each scalar, with its path: the keys above it, joined
+ * by slashes (a slash in a key becomes a question mark).  The elements of an
+ * array have the array's path.  At the end of each object, field() is called
+ * with its path and `end` set.  A broken line is passed over.
  */
 struct json {
 	FILE *in;
-	int pretty;			/* a value may go on over lines */
 	void (*field)(struct json *);
+	void *to;			/* the caller's */
+	int end;			/* an object ends */
 	char path[NAME_SIZE];
 	char text[TEXT_SIZE];		/* the scalar, cut there */
 };
 
-/* json_next: the next character that is not blank; an end of line stays. */
+/* The next character that is not blank.  The end of the line stays. */
 static int
 json_next(struct json *j)
 {
@@ -1496,26 +1448,26 @@ json_next(struct json *j)
 
 	do
 		c = getc_unlocked(j->in);
-	while (c == ' ' || c == '\t' || c == '\r' || (c == '\n' && j->pretty));
+	while (c == ' ' || c == '\t' || c == '\r');
 	if (c == '\n')
 		ungetc(c, j->in);
 	return c;
 }
 
-/* json_utf8: a code point at the end of buf, which has room for it. */
+/* Append a code point to text, which has room for it; return its new end. */
 static size_t
-json_utf8(char *buf, size_t n, unsigned long u)
+json_utf8(char *text, size_t n, unsigned long u)
 {
-	static const unsigned lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
 	int more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
 
-	buf[n++] = (char)(lead[more] | u >> 6 * more);
+	text[n++] = (char)(lead[more] | u >> 6 * more);
 	while (more-- > 0)
-		buf[n++] = (char)(0x80 | (u >> 6 * more & 0x3f));
+		text[n++] = (char)(0x80 | (u >> 6 * more & 0x3f));
 	return n;
 }
 
-/* json_escape: the UTF-16 unit that a backslash begins, or -1. */
+/* The UTF-16 unit after a backslash, or -1. */
 static long
 json_escape(FILE *in)
 {
@@ -1534,9 +1486,9 @@ json_escape(FILE *in)
 	return -1;
 }
 
-/* json_string: after its opening quote, into buf; 0, or -1 where broken. */
+/* Read a string after its opening quote; return 0, or -1 if it is broken. */
 static int
-json_string(struct json *j, char *buf, size_t size)
+json_string(struct json *j, char *text, size_t size)
 {
 	size_t n = 0;
 	long u, high = 0;
@@ -1550,23 +1502,23 @@ json_string(struct json *j, char *buf, size_t size)
 		if (c != '\\') {
 			high = 0;
 			if (c != '\0' && n + 5 <= size)
-				buf[n++] = (char)c;
+				text[n++] = (char)c;
 			continue;
 		}
 		if ((u = json_escape(j->in)) < 0)
 			return -1;
-		if (u >= 0xdc00 && u <= 0xdfff)	/* half a pair is left out */
+		if (u >= 0xdc00 && u <= 0xdfff)	/* an unpaired surrogate */
 			u = high == 0 ? 0 :
 			    0x10000 + ((high - 0xd800) << 10) + (u - 0xdc00);
 		high = u >= 0xd800 && u <= 0xdbff ? u : 0;
 		if (high == 0 && u != 0 && n + 5 <= size)
-			n = json_utf8(buf, n, (unsigned long)u);
+			n = json_utf8(text, n, (unsigned long)u);
 	}
-	buf[n] = '\0';
+	text[n] = '\0';
 	return 0;
 }
 
-/* json_scalar: a string, number, true, false or null that begins with c. */
+/* Read a string, number, true, false or null that begins with c. */
 static int
 json_scalar(struct json *j, int c)
 {
@@ -1583,7 +1535,7 @@ json_scalar(struct json *j, int c)
 	return n > 0 ? 0 : -1;
 }
 
-/* json_key: a key and its colon, of which c is the first, onto the path. */
+/* Read a key that begins with c, and its colon; append it to the path. */
 static int
 json_key(struct json *j, int c, size_t used)
 {
@@ -1600,7 +1552,7 @@ json_key(struct json *j, int c, size_t used)
 	return 0;
 }
 
-/* json_value: one value that begins with c; 0, or -1 where it is broken. */
+/* Read one value that begins with c; return 0, or -1 if it is broken. */
 static int
 json_value(struct json *j, int c, int depth)
 {
@@ -1615,9 +1567,7 @@ json_value(struct json *j, int c, int depth)
 	}
 	if (depth == JSON_DEPTH)
 		return -1;
-	if ((c = json_next(j)) == end)
-		return 0;
-	for (;; c = json_next(j)) {
+	for (c = json_next(j); c != end; c = json_next(j)) {
 		if (end == '}') {
 			if (json_key(j, c, used) != 0)
 				return -1;
@@ -1627,13 +1577,17 @@ json_value(struct json *j, int c, int depth)
 			return -1;
 		j->path[used] = '\0';
 		if ((c = json_next(j)) == end)
-			return 0;
+			break;
 		if (c != ',')
 			return -1;
 	}
+	if ((j->end = end == '}'))
+		j->field(j);
+	j->end = 0;
+	return 0;
 }
 
-/* json_line: 1 for an object on a line of its own, 0 for other, -1 at EOF. */
+/* Read a line: 1 for one object, 0 for anything else, -1 at the end. */
 static int
 json_line(struct json *j)
 {
@@ -1650,35 +1604,45 @@ json_line(struct json *j)
 	return good;
 }
 
+/* ---- the transcript: what claude's stdout tells --------------------------- */
+
 enum { INPUT, OUTPUT, CACHE_READ, CACHE_CREATION, TOKENS };
 
 struct event {				/* one line; what it lacks is "" */
 	char type[24], subtype[48], is_error[8], api_status[16];
 	char api_error[48], error[48], turns[24], cost[32], session[64];
-	char model[64], version[32], limit[24], resets_at[24];
+	char model[64], version[32], limit[24], resets_at[24], task[64];
 	char usage[TOKENS][24];		/* of the last request */
-	char plugin_fault[160];
 	char text[TEXT_SIZE];		/* result, or the last of errors */
 	long long tokens[TOKENS];	/* the sum over models */
-	int models, plugin_loaded, plugin_failed;
+	int models;			/* modelUsage has tokens */
+	int inside, outside;		/* plugins of the arm, and others */
+	char other[NAME_SIZE];		/* a plugin that is not the arm's */
+	char fault[NAME_SIZE];		/* why the arm is not as asked */
+	char name[NAME_SIZE];		/* of the array element that is read, */
+	char detail[NAME_SIZE];		/* and its status or message */
 };
 
-static struct transcript {		/* what claude's stdout says */
+struct transcript {
+	const char *plugin;		/* the arm's plugin; "" without */
+	int memory;			/* auto memory is allowed */
 	int json;			/* it has events at all */
-	int finished;			/* nothing but the result at its end */
+	int result_last;		/* nothing came after the last result */
 	int billing;			/* an event told of a billing error */
+	struct words tasks;		/* at work in the background */
 	struct event init, limit, result;	/* the last of each */
-	struct event event;		/* the line that is being read */
-} transcript;
+	struct event event;		/* the line that is read */
+};
 
-enum cell {				/* what a field may become a cell as */
-	FREE,				/* none: any text, of many lines */
+enum cell {				/* what may become a cell of a table */
+	FREE_TEXT,			/* any text, of many lines */
 	LINE,				/* one line, and no formula */
 	COUNTED				/* 0 or more, or it is passed over */
 };
 
 #define FIELD(path, member, cell) { path, offsetof(struct event, member), \
 	    sizeof ((struct event *)0)->member, cell }
+
 static const struct field {
 	const char *path;
 	size_t at, size;
@@ -1694,17 +1658,14 @@ static const struct field {
 	FIELD("claude_code_version", version, LINE),
 	FIELD("rate_limit_info/status", limit, LINE),
 	FIELD("rate_limit_info/resetsAt", resets_at, LINE),
-	FIELD("result", text, FREE), FIELD("errors", text, FREE),
-	FIELD("plugin_errors/message", plugin_fault, LINE),
+	FIELD("task_id", task, LINE),
+	FIELD("result", text, FREE_TEXT), FIELD("errors", text, FREE_TEXT),
 	FIELD("usage/input_tokens", usage[INPUT], COUNTED),
 	FIELD("usage/output_tokens", usage[OUTPUT], COUNTED),
 	FIELD("usage/cache_read_input_tokens", usage[CACHE_READ], COUNTED),
 	FIELD("usage/cache_creation_input_tokens", usage[CACHE_CREATION],
 	    COUNTED)
 };
-
-static char plugin_name[NAME_SIZE];	/* written by the checks at start: */
-static char plugin_dir[PATH_MAX];	/* $CC_PLUGIN_DIR, in both arms */
 
 static void
 event_set(struct event *e, const struct field *f, const char *value)
@@ -1715,122 +1676,220 @@ event_set(struct event *e, const struct field *f, const char *value)
 	    strspn(value, "0123456789.eE+-") != strlen(value) ||
 	    strlen(value) >= f->size || !(strtod(value, NULL) < 1e18)))
 		return;
-	copy_to(to, f->size, value);
-	if (f->cell == FREE)
+	cut_to(to, f->size, value);
+	if (f->cell == FREE_TEXT)
 		return;
 	if (*to != '\0' && strchr("=+-@", *to) != NULL)
-		*to = '?';		/* a spreadsheet obeys these */
+		*to = '?';		/* a spreadsheet takes it for a formula */
 	plain(to);
 }
 
-/* event_field: tokens that nobody can have used are not counted. */
+/* Add the tokens that modelUsage tells of one model. */
+static void
+event_tokens(struct event *e, const struct json *j)
+{
+	const char *key = strrchr(j->path, '/') + 1;
+	double more = strtod(j->text, NULL);
+	int i = strcmp(key, "inputTokens") == 0 ? INPUT :
+	    strcmp(key, "outputTokens") == 0 ? OUTPUT :
+	    strcmp(key, "cacheReadInputTokens") == 0 ? CACHE_READ :
+	    strcmp(key, "cacheCreationInputTokens") == 0 ? CACHE_CREATION :
+	    TOKENS;
+
+	e->models = 1;
+	if (i < TOKENS && more > 0 && more < 1e15 &&
+	    e->tokens[i] < LLONG_MAX / 2)
+		e->tokens[i] += (long long)more;
+}
+
+/* Count a plugin of the init event, by its path. */
+static void
+arm_plugin(struct event *e, const char *plugin, const char *path)
+{
+	char real[PATH_MAX];
+
+	if (strcmp(path, "builtin") == 0)
+		return;
+	if (*plugin != '\0' && is_inside(realpath(path, real) != NULL ? real :
+	    path, plugin)) {
+		e->inside++;
+	} else {
+		e->outside++;
+		CUT(e->other, path);
+	}
+}
+
+/* An element of plugin_errors or mcp_servers has been read. */
+static void
+arm_element(struct event *e, int server)
+{
+	size_t len = strlen(e->name);
+
+	if (server ? begins(e->name, "plugin:") && strcmp(e->detail, "failed")
+	    == 0 : begins(e->name, "inline[") || (len >= 7 &&
+	    strcmp(e->name + len - 7, "@inline") == 0))
+		CUT(e->fault, pool_printf("claude has not loaded all of the "
+		    "plugin: %s%s: %s", server ? "MCP server " : "", e->name,
+		    e->detail));
+	e->name[0] = e->detail[0] = '\0';
+}
+
+/* Note what one field of the init event tells about the arm. */
+static void
+arm_field(const struct transcript *t, struct event *e, const struct json *j)
+{
+	static const char *const tools[] = { "ListAgents", "SendMessage",
+	    "EnterWorktree", NULL };
+	const char *path = j->path, *text = j->text;
+
+	if (j->end) {
+		if (strcmp(path, "plugin_errors") == 0 ||
+		    strcmp(path, "mcp_servers") == 0)
+			arm_element(e, *path == 'm');
+	} else if (strcmp(path, "plugins/path") == 0) {
+		arm_plugin(e, t->plugin, text);
+	} else if (strcmp(path, "plugin_errors/plugin") == 0 ||
+	    strcmp(path, "mcp_servers/name") == 0) {
+		CUT(e->name, text);
+	} else if (strcmp(path, "plugin_errors/message") == 0 ||
+	    strcmp(path, "mcp_servers/status") == 0) {
+		CUT(e->detail, text);
+	} else if (strcmp(path, "tools") == 0 && is_one(text, tools)) {
+		CUT(e->fault, pool_printf("claude has the tool %s, which no run"
+		    " may have: remove the option that allows it", text));
+	} else if (strcmp(path, "memory_paths/auto") == 0 && *text != '\0' &&
+	    !t->memory) {
+		CUT(e->fault, pool_printf("claude has memory, in %s: remove the"
+		    " setting that switches it on", text));
+	}
+}
+
 static void
 event_field(struct json *j)
 {
-	static const char *const of_model[TOKENS] = { "inputTokens",
-	    "outputTokens", "cacheReadInputTokens",
-	    "cacheCreationInputTokens" };
-	struct event *e = &transcript.event;
-	double more = strtod(j->text, NULL);
+	struct transcript *t = j->to;
 	size_t i;
 
+	arm_field(t, &t->event, j);
+	if (j->end)
+		return;
 	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
 		if (strcmp(j->path, event_fields[i].path) == 0)
-			event_set(e, &event_fields[i], j->text);
-	if (begins(j->path, "modelUsage/")) {
-		for (i = 0, e->models = 1; i < TOKENS; i++)
-			if (strcmp(strrchr(j->path, '/') + 1, of_model[i]) ==
-			    0 && more > 0 && more < 1e15 &&
-			    e->tokens[i] < LLONG_MAX / 2)
-				e->tokens[i] += (long long)more;
-	} else if (strcmp(j->path, "plugins/path") == 0) {
-		e->plugin_loaded |= plugin_dir[0] != '\0' &&
-		    (strcmp(j->text, plugin_dir) == 0 ||
-		    path_below(j->text, plugin_dir));
-	} else if (strcmp(j->path, "plugins/name") == 0) {
-		e->plugin_loaded |= strcmp(j->text, plugin_name) == 0;
-	} else if (strcmp(j->path, "plugin_errors/plugin") == 0) {
-		e->plugin_failed |= begins(j->text, "inline") ||
-		    strcmp(j->text, plugin_name) == 0;
+			event_set(&t->event, &event_fields[i], j->text);
+	if (begins(j->path, "modelUsage/"))
+		event_tokens(&t->event, j);
+}
+
+/* Note that a background task has begun or ended. */
+static void
+event_task(struct transcript *t, const char *subtype, const char *task)
+{
+	size_t i = words_find(&t->tasks, task);
+
+	if (strcmp(subtype, "task_started") == 0) {
+		words_add(&t->tasks, task);
+	} else if (i < t->tasks.n) {
+		free((char *)(size_t)t->tasks.v[i]);
+		t->tasks.v[i] = t->tasks.v[--t->tasks.n];
+		t->tasks.v[t->tasks.n] = NULL;
 	}
 }
 
-/* event_end: a line has been read; keys come in any order, so only now. */
+/* A line was read.  Keys come in any order, so it is judged only now. */
 static void
-event_end(void)
+event_end(struct transcript *t)
 {
-	struct transcript *t = &transcript;
-	const char *type = t->event.type;
+	const struct event *e = &t->event;
 
-	t->json |= *type != '\0';
-	if (strcmp(type, "result") == 0) {
-		t->result = t->event;
-		t->finished = 1;
-	} else if (strcmp(type, "rate_limit_event") == 0) {
-		t->limit = t->event;
-	} else if (strcmp(type, "assistant") == 0 ||
-	    strcmp(type, "user") == 0) {
-		t->billing = strcmp(t->event.error, "billing_error") == 0;
-		t->finished = 0;
-	} else if (strcmp(type, "system") == 0 &&
-	    strcmp(t->event.subtype, "init") == 0) {
-		t->init = t->event;
+	t->json |= e->type[0] != '\0';
+	if (strcmp(e->type, "result") == 0) {
+		t->result = *e;
+		t->result_last = 1;
+	} else if (strcmp(e->type, "rate_limit_event") == 0) {
+		t->limit = *e;
+	} else if (strcmp(e->type, "assistant") == 0 ||
+	    strcmp(e->type, "user") == 0) {
+		t->billing = strcmp(e->error, "billing_error") == 0;
+		t->result_last = 0;
+	} else if (strcmp(e->type, "system") == 0) {
+		if (strcmp(e->subtype, "init") == 0)
+			t->init = *e;
+		else if (begins(e->subtype, "task_started") ||
+		    begins(e->subtype, "task_notification"))
+			event_task(t, e->subtype, e->task);
 	}
 }
 
-/* transcript_read: one pass over claude's stdout. */
+/* Read a transcript from its start.  The caller gives plugin and memory. */
 static void
-transcript_read(int fd)
+transcript_read(struct transcript *t, int fd)
 {
-	static struct json j;
+	struct transcript fresh = { .plugin = t->plugin, .memory = t->memory };
+	struct json j = { .field = event_field, .to = t };
 	int good;
 
-	memset(&transcript, 0, sizeof transcript);
+	words_free(&t->tasks);
+	*t = fresh;
 	j.in = fd_stream(fd, 0);
-	j.field = event_field;
-	transcript.json = ungetc(getc(j.in), j.in) == '{';	/* begun */
+	t->json = ungetc(getc(j.in), j.in) == '{';	/* it has begun */
 	while ((good = json_line(&j)) >= 0) {
 		if (good)
-			event_end();
-		memset(&transcript.event, 0, sizeof transcript.event);
+			event_end(t);
+		t->event = fresh.event;
 	}
 	fclose(j.in);
 }
 
-/* ---- processes: one child at a time; nothing of it survives ------------ */
+/*
+ * Why the session is not the arm that was asked for; "" if it is, or if claude
+ * has not told.
+ */
+static const char *
+arm_fault(const struct transcript *t)
+{
+	const struct event *e = &t->init;
+
+	if (e->type[0] == '\0' || e->fault[0] != '\0')
+		return pool_printf("%s", e->fault);
+	if (e->outside > 0)
+		return pool_printf("claude has loaded the plugin \"%s\", which"
+		    " is not part of this arm", e->other);
+	return pool_printf(*t->plugin != '\0' && e->inside == 0 ?
+	    "claude has not loaded the plugin %s" : "%.0s", t->plugin);
+}
+
+/* ---- processes: nothing that a call started survives it ------------------- */
 
 /*
- * From the first line of main on CHLD, ALRM, INT, TERM and HUP are blocked
- * and taken with sigwait, so no signal can fall between a look and a sleep.
- * A pid is signalled only between its spawn and its reaping: the zombie keeps
- * the number from being used again.
+ * From the first line of main on CHLD, ALRM, INT, TERM and HUP are blocked and
+ * taken by sigwait, so no signal is lost between a look and a sleep.  A pid is
+ * signalled only between its spawn and its reaping: the zombie keeps the
+ * number from being used again.  A sweep kills only descendants of this
+ * process and processes with the mark of its run.
  */
-
 enum why { BY_ITSELF, BY_LIMIT, BY_SILENCE, BY_LINGERING, BY_ARM, BY_SIGNAL };
 
 struct process {
-	const char *path;		/* absolute; argv[0] is what to show */
+	const char *path;		/* absolute; argv[0] is what is shown */
 	const char *const *argv;
-	const struct words *environment;
-	const char *input;		/* its stdin; NULL: the null device */
+	const struct words *vars;	/* its environment */
+	int in;				/* its stdin; -1: the null device */
 	int out, err;
 	double limit, idle;		/* seconds; idle 0: any silence */
-	int agent;			/* a signal to us ends it; is swept */
-	int (*finished)(void);		/* asked after LINGER_S of silence */
-	int (*wrong)(void);		/* asked at its start; -1: too early */
+	const char *mark;		/* not NULL: a signal to us ends it, and */
+					/* leftover processes are killed */
+	int claude;			/* it gets INT before TERM */
+	int (*finished)(void *);	/* asked after LINGER_S of silence */
+	int (*wrong)(void *);		/* asked at its start; -1: too early */
+	void *to;			/* for finished and wrong */
 };
 
 struct ended {
 	enum why why;
-	int status;			/* the number that $? would show */
-	int survivors;			/* killed after its end; -1 unknown */
+	int status;			/* as $? shows it */
+	int survivors;			/* killed after its end; -1: unknown */
 	double seconds;
 };
-
-static sigset_t signals;		/* written by signals_block */
-static int stop_signal;			/* the INT, TERM or HUP that came */
-static double stop_time;		/* and when */
-static int plan_only;			/* print the commands, run none */
 
 static void
 signal_ignore(int signal)
@@ -1841,75 +1900,79 @@ signal_ignore(int signal)
 static void
 signals_block(void)
 {
-	static const int stops[] = { SIGTERM, SIGINT, SIGHUP };
+	const int stops[] = { SIGTERM, SIGINT, SIGHUP };
 	struct sigaction action = { 0 }, was;
 	size_t i;
 
-	sigemptyset(&signals);
+	sigemptyset(&stop.set);
 	sigemptyset(&action.sa_mask);
 	action.sa_handler = signal_ignore;
 	action.sa_flags = SA_NOCLDSTOP;
 	sigaction(SIGCHLD, &action, NULL);	/* ignored: no wait status */
 	sigaction(SIGALRM, &action, NULL);
-	sigaddset(&signals, SIGCHLD);
-	sigaddset(&signals, SIGALRM);
+	sigaddset(&stop.set, SIGCHLD);
+	sigaddset(&stop.set, SIGALRM);
 	for (i = 0; i < sizeof stops / sizeof *stops; i++) {
 		sigaction(stops[i], NULL, &was);
 		if (was.sa_handler == SIG_IGN && stops[i] != SIGTERM)
-			continue;		/* nohup: stays ignored */
+			continue;		/* nohup: it stays ignored */
 		sigaction(stops[i], &action, NULL);
-		sigaddset(&signals, stops[i]);
+		sigaddset(&stop.set, stops[i]);
 	}
-	sigprocmask(SIG_SETMASK, &signals, NULL);
+	sigprocmask(SIG_SETMASK, &stop.set, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 	sigaction(SIGXFSZ, &action, NULL);
+}
+
+/* Make this process the child of a runner that is `parent`. */
+static void
+signals_child(pid_t parent)
+{
+	stop.parent = parent;
+	show.drawn = show.on;		/* by the parent */
 #ifdef __linux__
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (in_clone)			/* no run outlives its runner */
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 #endif
 }
 
-/* signal_take: wait for the next one of ours; the first stop is remembered. */
+/* Wait for the next signal.  The first stop is remembered. */
 static void
 signal_take(void)
 {
 	int got;
 
-	if (sigwait(&signals, &got) == 0 && stop_signal == 0 &&
+	if (sigwait(&stop.set, &got) == 0 && stop.signal == 0 &&
 	    got != SIGCHLD && got != SIGALRM) {
-		stop_signal = got;
-		stop_time = monotonic();
+		stop.signal = got;
+		stop.time = monotonic();
 	}
 }
 
-/* stopping: has somebody asked us to end? */
+/* Must this process end, because of a signal or because its runner is gone? */
 static int
-stopping(void)
+is_stopping(void)
 {
 	sigset_t pending;
 
-	while (stop_signal == 0 && sigpending(&pending) == 0 &&
+	while (stop.signal == 0 && sigpending(&pending) == 0 &&
 	    (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
 	    sigismember(&pending, SIGHUP)))
 		signal_take();
-	return stop_signal != 0;
-}
-
-/* ending: do all stop, by a signal or as one of the runs has to? */
-static int
-ending(void)
-{
-	return stopping() || shared->status != 0;
+	if (stop.signal == 0 && stop.parent != 0 && getppid() != stop.parent) {
+		stop.signal = SIGTERM;
+		stop.time = monotonic();
+	}
+	return stop.signal != 0;
 }
 
 /*
- * process_usable: 0 and its absolute path, EXIT_NOEXEC or EXIT_NOTFOUND.  A
- * link is not followed: some programs go by the name they are called by.
+ * Return 0 and the absolute path, EXIT_NOEXEC or EXIT_NOTFOUND.  A link is not
+ * resolved: some programs look at the name they are called by.
  */
 static int
-process_usable(const char *path, char *found)
+program_usable(const char *path, char *found)
 {
 	char here[PATH_MAX];
 	struct stat st;
@@ -1920,65 +1983,38 @@ process_usable(const char *path, char *found)
 	    getcwd(here, sizeof here) == NULL)
 		return EXIT_NOEXEC;
 	copy_to(found, PATH_MAX, *path == '/' ? path :
-	    text("%s/%s", here, path));
+	    pool_printf("%s/%s", here, path));
 	return 0;
 }
 
-/* process_find: the same for a name, over the absolute elements of PATH. */
+/* The same for a name, over the absolute elements of PATH. */
 static int
-process_find(const char *name, char *found)
+program_find(const char *name, char *found)
 {
 	const char *dir = getenv("PATH");
 	int len, status, best = EXIT_NOTFOUND;
 
 	if (strchr(name, '/') != NULL)
-		return process_usable(name, found);
+		return program_usable(name, found);
 	for (dir = dir == NULL ? "/usr/bin:/bin" : dir; *dir != '\0' &&
 	    best != 0; dir += len + (dir[len] == ':')) {
 		len = (int)strcspn(dir, ":");
-		if (*dir == '/' &&	/* never one that an agent planted */
-		    (status = process_usable(text("%.*s/%s", len, dir, name),
-		    found)) != EXIT_NOTFOUND)
+		if (*dir == '/' && (status = program_usable(
+		    pool_printf("%.*s/%s", len, dir, name), found)) !=
+		    EXIT_NOTFOUND)
 			best = status;
 	}
 	return best;
 }
 
-/* process_show: as it can be pasted; with -n on stdout, with -v on stderr. */
-static void
-process_show(const struct process *p)
-{
-	FILE *to = plan_only ? stdout : stderr;
-	const char *const *word = p->argv;
-	int git = strcmp(*word, "git") == 0;
-
-	fputs(show_clear(), stderr);
-	if (top[0] != '\0') {
-		fputs(git ? "git -C " : "cd ", to);
-		quote(to, top);
-		fputs(git ? "" : " &&", to);
-		word += git;
-	}
-	if (p->input != NULL) {
-		fputs(" printf %s ", to);
-		quote(to, p->input);
-		fputs(" |", to);
-	}
-	for (; *word != NULL; word++) {
-		fputs(word == p->argv && top[0] == '\0' ? "" : " ", to);
-		quote(to, *word);
-	}
-	putc('\n', to);
-}
-
-/* process_status: a wait status as $? shows it; decoded here only. */
+/* Decode a wait status to what $? shows. */
 static int
 process_status(int status)
 {
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* process_kill: the only kill; group is the child's own, or one process. */
+/* The only kill: of a child's group, or of one process. */
 static void
 process_kill(pid_t pid, int signal)
 {
@@ -1986,7 +2022,7 @@ process_kill(pid_t pid, int signal)
 		kill(pid, signal);
 }
 
-/* process_actions: the child's descriptors and attributes; an errno. */
+/* Set the child's descriptors and attributes; return an errno. */
 static int
 process_actions(const struct process *p, int in,
     posix_spawn_file_actions_t *files, posix_spawnattr_t *how)
@@ -2012,44 +2048,42 @@ process_actions(const struct process *p, int in,
 }
 
 /*
- * process_spawn: the new child, or we die; EAGAIN is tried for 5 s.  Its time
- * begins before it does: it may have ended before we go on.
+ * Start the process, or exit.  EAGAIN is tried for 5 s.  Its time begins
+ * before the spawn, because it may end before we go on.
  */
 static pid_t
 process_spawn(const struct process *p, double *start)
 {
-	static const struct timespec second = { 1, 0 };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t how;
 	pid_t pid = 0;
-	int e, tries = 0, in = p->input == NULL ?
-	    open("/dev/null", O_RDONLY | O_CLOEXEC) : fd_scratch();
+	int e, tries = 0, in = p->in;
 
-	if (in < 0 || (p->input != NULL &&
-	    (fd_write(in, p->input, strlen(p->input)) != 0 ||
-	    lseek(in, 0, SEEK_SET) != 0)))
-		die(1, "cannot give %s its input:", p->path);
+	if (in < 0 && (in = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+		die(1, "cannot open /dev/null:");
 	if (posix_spawn_file_actions_init(&files) != 0 ||
 	    posix_spawnattr_init(&how) != 0)
 		die(1, "out of memory");
 	if ((e = process_actions(p, in, &files, &how)) == 0)
 		do {
+			if (tries > 0)
+				nap(1000);
 			*start = monotonic();
 			e = posix_spawn(&pid, p->path, &files, &how,
 			    (char *const *)(size_t)p->argv,
-			    (char *const *)(size_t)p->environment->v);
-		} while (e == EAGAIN && tries++ < 5 &&
-		    nanosleep(&second, NULL) == 0);
+			    (char *const *)(size_t)p->vars->v);
+		} while (e == EAGAIN && tries++ < 5);
 	posix_spawnattr_destroy(&how);
 	posix_spawn_file_actions_destroy(&files);
-	close(in);
+	if (p->in < 0)
+		close(in);
 	if ((errno = e) != 0)
 		die(e == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC,
 		    "cannot execute %s:", p->path);
 	return pid;
 }
 
-/* process_over: has pid ended?  It is looked at, not reaped; orphans are. */
+/* Has pid ended?  It is not reaped; adopted orphans are. */
 static int
 process_over(pid_t pid)
 {
@@ -2065,95 +2099,97 @@ process_over(pid_t pid)
 	}
 }
 
-/*
- * process_file: what /proc tells of pid; NULL where it is gone or not ours to
- * read.  What a shortage of ours would hide might live on: that is fatal.
- */
+/* A file of /proc/PID as a stream; NULL if it is gone or not ours to read. */
 static FILE *
 process_file(pid_t pid, const char *name)
 {
-	char path[64];			/* no text(): so many of them */
+	char path[64];
+	FILE *in = NULL;
+	int fd;
 
 	sprintf(path, "/proc/%ld/%s", (long)pid, name);
-	return file_stream(AT_FDCWD, path);
+	fd = file_open(AT_FDCWD, path, 0);
+	if (fd >= 0 && (in = fdopen(fd, "r")) == NULL)
+		die(1, "cannot open %s:", path);
+	return in;
 }
 
-/* process_stat: state, parent and start of pid; X where there is none. */
+/* The state of pid, and its parent; X if there is none. */
 static char
-process_stat(pid_t pid, long *parent, unsigned long long *born)
+process_state(pid_t pid, long *parent)
 {
 	char *line = NULL, *s, state = 'X';
 	size_t size = 0;
-	FILE *in;
+	FILE *in = process_file(pid, "stat");
 
-	if ((in = process_file(pid, "stat")) == NULL)
+	if (in == NULL)
 		return state;
 	if (getdelim(&line, &size, '\0', in) > 0 &&
-	    (s = strrchr(line, ')')) != NULL && sscanf(s + 1, " %c %ld "
-	    "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-	    "%*s %llu", &state, parent, born) != 3)
+	    (s = strrchr(line, ')')) != NULL &&
+	    sscanf(s + 1, " %c %ld", &state, parent) != 2)
 		state = 'X';
 	fclose(in);
 	free(line);
 	return state;
 }
 
-static unsigned long process_reaped;	/* orphans that came and went */
-static int process_elders;		/* look for those of the last life */
-static char process_mark[PATH_MAX];	/* the value of MARK in all of ours */
-
-/*
- * process_ours: is pid a live leftover?  Zombies of our own are reaped.  What
- * is older than we are is our caller's, also when it is our child.
- */
+/* Does the environment of pid have our mark with this value? */
 static int
-process_ours(pid_t pid, pid_t leader)
+process_has_mark(pid_t pid, const char *mark)
 {
-	static unsigned long long ours_born;
-	char *line = NULL, state;
-	unsigned long long born = 0;
-	long parent = 0;
+	char *line = NULL;
 	size_t size = 0;
-	int ours, i;
-	FILE *in;
+	int found = 0;
+	FILE *in = process_file(pid, "environ");
 
-	for (i = 0; i < opt.jobs; i++)
-		if (shared->jobs[i].pid == pid)
-			return 0;	/* a run, which ends by itself */
-	state = process_stat(pid, &parent, &born);
-	if (ours_born == 0)
-		process_stat(getpid(), &(long){ 0 }, &ours_born);
-	ours = parent == (long)getpid() && born >= ours_born;
+	if (in == NULL)
+		return 0;
+	while (!found && getdelim(&line, &size, '\0', in) > 0)
+		found = begins(line, MARK "=") &&
+		    strcmp(line + sizeof MARK, mark) == 0;
+	fclose(in);
+	free(line);
+	return found;
+}
+
+struct sweep {
+	const char *mark;
+	pid_t leader;			/* ended, not yet reaped */
+	int children;			/* all our children are the run's */
+	int reaped;			/* orphans that came and ended */
+};
+
+/* Is pid a leftover process of the run?  Zombies of ours are reaped. */
+static int
+is_leftover(struct sweep *w, pid_t pid)
+{
+	long parent = 0;
+	char state = process_state(pid, &parent);
+	int ours = w->children && parent == (long)getpid();
+
 	if (state == 'X' || (state == 'Z' && !ours))
 		return 0;
 	if (state == 'Z') {		/* its other threads may live on */
-		if (pid == leader || waitpid(pid, NULL, WNOHANG) == 0)
-			return pid != leader;
-		process_reaped++;
+		if (pid == w->leader || waitpid(pid, NULL, WNOHANG) == 0)
+			return pid != w->leader;
+		w->reaped++;
 		return 0;
 	}
-	if (!ours && (born >= ours_born || (process_elders &&
-	    pid != getppid())) && (in = process_file(pid, "environ")) != NULL) {
-		while (!ours && getdelim(&line, &size, '\0', in) > 0)
-			ours = begins(line, MARK "=") &&
-			    strcmp(line + sizeof MARK, process_mark) == 0;
-		fclose(in);
-		free(line);
-	}
-	return ours;
+	return ours || process_has_mark(pid, w->mark);
 }
 
-/* process_end_one: kill a leftover and see it die; 0, or -1 if it does not. */
+/* Kill a leftover process and see it end; return 0, or -1 if it does not. */
 static int
-process_end_one(pid_t pid, pid_t leader)
+leftover_kill(struct sweep *w, pid_t pid)
 {
-	static const struct timespec moment = { 0, 200000 };
+	const struct timespec moment = { 0, 200000 };
 	int tries;
 
 	process_kill(pid, SIGKILL);
-	for (tries = 0; process_ours(pid, leader); tries++) {
+	for (tries = 0; is_leftover(w, pid); tries++) {
 		if (tries == 5000) {
-			warn("process %ld cannot be killed", (long)pid);
+			warn("process %ld cannot be killed: end it, because it"
+			    " can disturb measurements", (long)pid);
 			return -1;
 		}
 		nanosleep(&moment, NULL);
@@ -2162,17 +2198,15 @@ process_end_one(pid_t pid, pid_t leader)
 }
 
 /*
- * process_sweep: kill what the leader (ended, not yet reaped) left behind:
- * our children, since we are the subreaper, and whoever carries the mark,
- * until a look finds none and none has come and gone meanwhile.
- * Returns how many there were, or -1 where /proc does not tell.
+ * Kill the leftover processes of a run, until a look finds none and none has
+ * come and ended meanwhile.  Return how many there were, or -1 if /proc does
+ * not tell.
  */
 static int
-process_sweep(pid_t leader)
+leftovers_kill(struct sweep *w)
 {
 	double start = monotonic();
-	unsigned long reaped;
-	int count = 0, again = 1;
+	int count = 0, again = 1, reaped;
 	struct dirent *d;
 	pid_t pid;
 	DIR *proc;
@@ -2182,34 +2216,25 @@ process_sweep(pid_t leader)
 	if ((proc = opendir("/proc")) == NULL)
 		die(1, "cannot open /proc:");
 	while (again && monotonic() - start < SWEEP_S) {
-		reaped = process_reaped;
+		reaped = w->reaped;
 		again = 0;
 		for (rewinddir(proc); errno = 0, (d = readdir(proc)) != NULL;) {
 			pid = (pid_t)strtol(d->d_name, NULL, 10);
-			if (pid <= 1 || pid == getpid() || pid == leader ||
-			    !process_ours(pid, leader))
+			if (pid <= 1 || pid == getpid() || pid == w->leader ||
+			    !is_leftover(w, pid))
 				continue;
 			count++;
-			again = process_end_one(pid, leader) == 0;
+			again = leftover_kill(w, pid) == 0;
 		}
 		if (errno != 0)
 			die(1, "cannot read /proc:");
-		again |= process_reaped != reaped;
+		again |= w->reaped != reaped;
 	}
 	if (again)
-		warn("processes that claude or a benchmark left go on");
+		warn("leftover processes of claude or a benchmark still run: "
+		    "end them, because they can disturb measurements");
 	closedir(proc);
 	return count;
-}
-
-/* process_end_elders: what carries our mark and is older than we are. */
-static void
-process_end_elders(void)
-{
-	process_elders = 1;
-	if (process_sweep(0) > 0)
-		say("an agent of the last life was still at work: ended");
-	process_elders = 0;
 }
 
 struct watch {				/* what is known of a child's output */
@@ -2219,7 +2244,7 @@ struct watch {				/* what is known of a child's output */
 	int right;			/* wrong() said no */
 };
 
-/* process_verdict: why it must be ended now; BY_ITSELF: it need not. */
+/* Why the process must be ended now; BY_ITSELF: it need not. */
 static enum why
 process_verdict(const struct process *p, struct watch *w, double now)
 {
@@ -2234,35 +2259,33 @@ process_verdict(const struct process *p, struct watch *w, double now)
 	}
 	w->size = size;
 	w->out_size = out;
-	if (p->agent && stop_signal != 0)
+	if (p->mark != NULL && is_stopping())
 		return BY_SIGNAL;
-	if (now - w->start >= p->limit ||
-	    (stop_signal != 0 && now - stop_time >= GIT_STOPPING_S &&
-	    now - w->start >= 1))
+	if (now - w->start >= p->limit || (stop.signal != 0 &&
+	    now - stop.time >= STOPPING_S && now - w->start >= 1))
 		return BY_LIMIT;
 	if (p->wrong != NULL && !w->right && out > 0 && out < WRONG_SIZE) {
-		wrong = p->wrong();
+		wrong = p->wrong(p->to);
 		if (wrong > 0)
 			return BY_ARM;
 		w->right = wrong == 0;
 	}
-	if (p->finished != NULL && !w->asked &&
-	    now - w->out_grown >= LINGER_S) {
+	if (p->finished != NULL && !w->asked && now - w->out_grown >=
+	    LINGER_S) {
 		w->asked = 1;
-		if (p->finished())
+		if (p->finished(p->to))
 			return BY_LINGERING;
 	}
 	return p->idle > 0 && now - w->grown >= p->idle ?
 	    BY_SILENCE : BY_ITSELF;
 }
 
-/* process_nap: sleep until the next signal, or until it is time to look. */
+/* Sleep until the next signal, or until it is time to look. */
 static void
 process_nap(const struct process *p, double start, double now, double until)
 {
 	double wake = until > 0 ? until - now : p->limit - (now - start);
-	double most = stop_signal != 0 || (show.on && p->agent) ?
-	    TICK_TERMINAL_S : p->finished != NULL ? TICK_S : 60 * 60;
+	double most = p->mark != NULL || stop.signal != 0 ? 1 : 60;
 
 	if (p->idle > 0 && most > p->idle)
 		most = p->idle;
@@ -2272,1718 +2295,1808 @@ process_nap(const struct process *p, double start, double now, double until)
 	signal_take();
 }
 
-/* process_wait: until it has ended, or has been ended: TERM, CONT, KILL. */
+/*
+ * Wait until the process has ended, or end it: INT for claude, so that it can
+ * print a result with its cost, then TERM and CONT, then KILL.
+ */
 static void
-process_wait(const struct process *p, pid_t pid, double start,
-    struct ended *e)
+process_wait(const struct process *p, pid_t pid, double start, struct ended *e)
 {
-	struct watch w = { .start = start, .grown = start,
-	    .out_grown = start };
-	double now = start, until = 0;	/* the end of its grace, once it has */
+	struct watch w = { .start = start, .grown = start, .out_grown = start };
+	double now = start, until = 0;	/* when the next signal is due */
+	int step = p->claude ? 0 : 1;
 
-	if (p->agent)
-		job->start = start;
 	for (e->why = BY_ITSELF; !process_over(pid); now = monotonic()) {
 		if (e->why == BY_ITSELF &&
-		    (e->why = process_verdict(p, &w, now)) != BY_ITSELF) {
-			process_kill(-pid, SIGTERM);
-			process_kill(-pid, SIGCONT);
-			until = now + GRACE_S;
-		} else if (until > 0 && now >= until) {
-			process_kill(-pid, SIGKILL);
-			until = now + GRACE_S;
+		    (e->why = process_verdict(p, &w, now)) != BY_ITSELF)
+			until = now;
+		if (until > 0 && now >= until) {
+			process_kill(-pid, step == 0 ? SIGINT : step == 1 ?
+			    SIGTERM : SIGKILL);
+			if (step == 1)
+				process_kill(-pid, SIGCONT);
+			until = now + (step == 0 ? INT_S : GRACE_S);
+			step++;
 		}
-		if (p->agent)
-			show_draw(now);
 		process_nap(p, start, now, until);
 	}
 	alarm(0);
 	e->seconds = monotonic() - start;
 }
 
-/* process_run: to its end, and all about that. */
+/* Run a process to its end, kill its leftover processes, and fill in e. */
 static void
 process_run(const struct process *p, struct ended *e)
 {
+	struct sweep w = { .mark = p->mark, .children = stop.parent != 0 };
 	double start;
 	int status;
 	pid_t pid;
 
 	memset(e, 0, sizeof *e);
-	if (plan_only || opt.verbose)
-		process_show(p);
-	if (plan_only)
-		return;
-	if (p->agent && stopping()) {
+	if (show.verbose)
+		say("+ %s", quoted(p->argv));
+	if (p->mark != NULL && is_stopping()) {
 		e->why = BY_SIGNAL;
-		e->status = 128 + stop_signal;
+		e->status = 128 + stop.signal;
 		return;
 	}
 	pid = process_spawn(p, &start);
 	process_wait(p, pid, start, e);
-	if (p->agent)
-		e->survivors = process_sweep(pid);
+	w.leader = pid;
+	if (p->mark != NULL)
+		e->survivors = leftovers_kill(&w);
 	process_kill(-pid, SIGKILL);	/* before the reaping: see above */
 	if (waitpid(pid, &status, 0) < 0)
 		die(1, "waitpid:");
 	e->status = process_status(status);
 }
 
-/*
- * job_wait: until we may be in this state; 1: all stop meanwhile.  Nobody
- * measures while an agent is at work, and one at a time; no agent begins while
- * somebody wants to measure.
- */
-static int
-job_wait(enum state state)
-{
-	struct timespec nap = { 0, 10 * 1000 * 1000 };
-	const struct job *other;
-	int turn = 0;
+/* ---- git: each command reads as a person would type it -------------------- */
 
-	if (plan_only)
-		return 0;
-	while (!turn && !ending()) {
-		lock_write(1);
-		for (turn = 1, other = shared->jobs; other < shared->jobs +
-		    opt.jobs; other++)
-			if (other != job && other->pid != 0)
-				turn &= other->state == IDLE ||
-				    (state == AGENT ? other->state == AGENT :
-				    other->state == MEASURE_NEXT);
-		job->state = turn ? state : state == MEASURE ? MEASURE_NEXT :
-		    IDLE;
-		lock_write(0);
-		if (!turn)
-			nanosleep(&nap, NULL);
-		if (nap.tv_nsec < 500 * 1000 * 1000)
-			nap.tv_nsec *= 2;
-	}
-	if (!turn)
-		job->state = IDLE;
-	return !turn;
-}
-
-/* ---- git: each command reads as the line a person would type ------------ */
+struct git {				/* one view of a repository */
+	const char *path;		/* of the program */
+	struct words vars;
+	int out, err;			/* what the last command printed */
+};
 
 /*
- * Git works with an index of its own, so what an agent does to the user's
- * (bits that hide changes, conflicts, a lock) has no effect on what we see.
+ * Copy the environment without variables that name a repository (git rev-parse
+ * --local-env-vars) or change what git prints.  GIT_CONFIG_* stays.
  */
-static struct {				/* written by the checks at start */
-	char git[PATH_MAX], claude[PATH_MAX];
-	char dir[PATH_MAX], common[PATH_MAX];
-	char home[NAME_SIZE];		/* the user's branch; "" if detached */
-	char home_commit[ID_SIZE], base[ID_SIZE];
-	mode_t top_mode, dir_mode;	/* of the work tree and of dir */
-	char output[PATH_MAX];
-	int output_inside;		/* the output is inside the work tree */
-	char project[PATH_MAX];		/* the user's git directory, */
-	char inode[64];			/* and what the system calls it */
-	char branch[NAME_SIZE];		/* of the baseline in a clone */
-} repo;
-
-static struct words git_vars, agent_vars;	/* what its children see */
-static int git_out = -1, git_err = -1;	/* what the last git printed */
-static FILE *git_in;			/* the same, as git_next reads it */
-
-/* Who commits: author's name and address, then the committer's. */
-static const char *const identity_names[] = { "GIT_AUTHOR_NAME",
-    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", NULL };
-static char identity[4][NAME_SIZE];
-
-/* environment: ours, less what would lead a git or a claude astray. */
 static void
-environment(struct words *w)
+vars_copy(struct words *to, const char *const *more)
 {
-	static const char *const dropped[] = { "CLAUDECODE=",
-	    "CLAUDE_CODE_SESSION_ID=", "CLAUDE_CODE_ENTRYPOINT=",
-	    "CLAUDE_CODE_CHILD_SESSION=", "GIT_", "OLDPWD=", NULL };
+	static const char *const dropped[] = { "GIT_DIR=", "GIT_WORK_TREE=",
+	    "GIT_INDEX_FILE=", "GIT_OBJECT_DIRECTORY=", "GIT_COMMON_DIR=",
+	    "GIT_ALTERNATE_OBJECT_DIRECTORIES=", "GIT_CONFIG=", "GIT_PREFIX=",
+	    "GIT_IMPLICIT_WORK_TREE=", "GIT_GRAFT_FILE=", "GIT_SHALLOW_FILE=",
+	    "GIT_NO_REPLACE_OBJECTS=", "GIT_REPLACE_REF_BASE=",
+	    "GIT_INTERNAL_", "GIT_QUARANTINE_PATH=", "GIT_NAMESPACE=",
+	    "GIT_CEILING_DIRECTORIES=", "GIT_LITERAL_PATHSPECS=",
+	    "GIT_GLOB_PATHSPECS=", "GIT_NOGLOB_PATHSPECS=",
+	    "GIT_ICASE_PATHSPECS=", "GIT_EXTERNAL_DIFF=", "GIT_DIFF_OPTS=",
+	    "GIT_TRACE", "GIT_DEFAULT_HASH=", "GIT_ATTR_SOURCE=", MARK "=",
+	    NULL };
 	extern char **environ;
 	char **e;
 
-	words_free(w);
 	for (e = environ; *e != NULL; e++)
-		if (!begins_one(*e, dropped) || begins_one(*e, identity_names))
-			words_add(w, *e);
+		if (!begins_one(*e, dropped) && !begins_one(*e, more))
+			words_add(to, *e);
 }
 
-/* mark_use: what is started from now on has this mark. */
+/* Append settings, which win over every file, to GIT_CONFIG_COUNT. */
 static void
-mark_use(const char *mark)
+vars_config(struct words *w, const char *const *pairs)
 {
-	COPY(process_mark, mark);
-	words_set(&agent_vars, MARK, process_mark);
-}
+	size_t at = words_find(w, "GIT_CONFIG_COUNT=");
+	long n = at == w->n ? 0 : strtol(strchr(w->v[at], '=') + 1, NULL, 10);
 
-static void
-identity_use(void)
-{
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		words_set(&git_vars, identity_names[i], identity[i]);
-		words_set(&agent_vars, identity_names[i], identity[i]);
+	for (; pairs[0] != NULL; pairs += 2, n++) {
+		words_set(w, pool_printf("GIT_CONFIG_KEY_%ld", n), pairs[0]);
+		words_set(w, pool_printf("GIT_CONFIG_VALUE_%ld", n), pairs[1]);
 	}
+	words_set(w, "GIT_CONFIG_COUNT", pool_printf("%ld", n));
 }
 
-/* git_config: settings that win over every file, as git(1) documents them. */
+/* Make the environment of the runner's git, in which no hook acts. */
 static void
-git_config(struct words *w, const char *const *pairs)
+vars_git(struct words *w)
 {
-	int n;
-
-	for (n = 0; pairs[2 * n] != NULL; n++) {
-		words_set(w, text("GIT_CONFIG_KEY_%d", n), pairs[2 * n]);
-		words_set(w, text("GIT_CONFIG_VALUE_%d", n), pairs[2 * n + 1]);
-	}
-	words_set(w, "GIT_CONFIG_COUNT", text("%d", n));
-}
-
-/* environments: nothing planted acts in our git, no gc in the agent's; what
- * either commits is on disk when the row is; what ours prints is in files that
- * no other process has. */
-static void
-environments(void)
-{
-	static const char *const ours[] = { "core.hooksPath", "/dev/null",
+	static const char *const config[] = { "core.sparseCheckout", "false",
+	    "core.hooksPath", "/dev/null", "core.splitIndex", "false",
 	    "core.fsmonitor", "false", "core.untrackedCache", "false",
-	    "core.splitIndex", "false", "core.safecrlf", "false",
-	    "gc.auto", "0", "maintenance.auto", "false", "commit.gpgSign",
-	    "false", "submodule.recurse", "false",
+	    "core.trustctime", "true", "core.checkStat", "default",
+	    "core.safecrlf", "false", "submodule.recurse", "false",
 	    "i18n.commitEncoding", "UTF-8", "diff.orderFile", "/dev/null",
-	    "transfer.fsckObjects", "false", "fetch.fsckObjects", "false",
-	    "protocol.file.allow", "always", "core.fsync",
-	    "committed,reference", NULL };
-	static const char *const theirs[] = { "gc.auto", "0",
-	    "maintenance.auto", "false", "core.fsync",
-	    "committed,reference", NULL };
+	    "advice.addEmbeddedRepo", "false", "core.quotePath", "true",
+	    "gc.auto", "0", "maintenance.auto", "false",
+	    "core.fsync", "committed,loose-object,reference", NULL };
 	static const char *const fixed[] = { "GIT_NO_REPLACE_OBJECTS", "1",
-	    "GIT_TERMINAL_PROMPT", "0", "GIT_EDITOR", "false",
-	    "GIT_PAGER", "cat", "GIT_OPTIONAL_LOCKS", "0",
-	    "LC_ALL", "C", NULL };
-	static const char *const unless_set[] = { "DISABLE_AUTOUPDATER",
-	    "CLAUDE_CODE_DISABLE_AUTO_MEMORY",
-	    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", NULL };
+	    "GIT_TERMINAL_PROMPT", "0", "GIT_EDITOR", "false", "GIT_PAGER",
+	    "cat", "GIT_OPTIONAL_LOCKS", "0", "LC_ALL", "C", NULL };
 	int i;
 
-	git_out = fd_scratch();
-	git_err = fd_scratch();
-	environment(&git_vars);
-	git_config(&git_vars, ours);
+	vars_copy(w, fixed + sizeof fixed / sizeof *fixed - 1);
+	vars_config(w, config);
 	for (i = 0; fixed[i] != NULL; i += 2)
-		words_set(&git_vars, fixed[i], fixed[i + 1]);
-	environment(&agent_vars);
-	git_config(&agent_vars, theirs);
-	for (i = 0; unless_set[i] != NULL; i++)
-		if (getenv(unless_set[i]) == NULL)
-			words_set(&agent_vars, unless_set[i], "1");
+		words_set(w, fixed[i], fixed[i + 1]);
 }
 
-/* git_next: a record of what the last git printed, without its end, which holds
- * until the next one; NULL after the last. */
-static char *
-git_next(int end)
+/* Open a view of a repository; git_close() releases it. */
+static void
+git_open(struct git *g, const struct experiment *x)
 {
-	static char *record;
-	static size_t size;
-	ssize_t n = -1;
+	size_t i;
 
-	if (git_in == NULL)
-		git_in = fd_stream(git_out, 0);
-	if (end != EOF && (n = getdelim(&record, &size, end, git_in)) > 0) {
-		record[n - (record[n - 1] == end)] = '\0';
-		return record;
-	}
-	fclose(git_in);
-	git_in = NULL;
-	return NULL;
+	memset(g, 0, sizeof *g);
+	g->path = x->git;
+	for (i = 0; i < x->git_vars.n; i++)
+		words_add(&g->vars, x->git_vars.v[i]);
+	g->out = fd_scratch();
+	g->err = fd_scratch();
 }
 
-/* program_run: a command of ours, its output in git_out and git_err. */
+static void
+git_close(struct git *g)
+{
+	words_free(&g->vars);
+	close(g->out);
+	close(g->err);
+}
+
+/* Run git; return its exit status. */
 static int
-program_run(const char *path, const char *const *argv,
-    const struct words *vars, double limit, int agent)
+git_run(struct git *g, int in, const char *const *argv)
 {
-	struct process p = { .path = path, .argv = argv, .environment = vars,
-	    .out = git_out, .err = git_err, .limit = limit, .agent = agent };
+	struct process p = { .path = g->path, .argv = argv, .vars = &g->vars,
+	    .in = in, .out = g->out, .err = g->err, .limit = GIT_TIMEOUT_S };
 	struct ended e;
 
-	if (git_in != NULL)
-		git_next(EOF);		/* not all of the last was read */
-	if (ftruncate(git_out, 0) != 0 || ftruncate(git_err, 0) != 0)
+	if (ftruncate(g->out, 0) != 0 || ftruncate(g->err, 0) != 0)
 		die(1, "cannot empty a temporary file:");
 	process_run(&p, &e);
 	if (e.why == BY_LIMIT)
-		warn("%s %s did not end in %s and was ended", argv[0],
-		    argv[1], duration(e.seconds));
+		warn("%s %s timed out after %s", argv[0], argv[1],
+		    duration(e.seconds));
 	return e.status;
 }
 
-/* git_run: one git; its exit status. */
-static int
-git_run(const char *const *argv)
-{
-	return program_run(repo.git, argv, &git_vars, GIT_TIMEOUT_S, 0);
-}
-
-/* git_blames: the first line of what git said with this in it; NULL: none. */
+/* The first line of what the last command printed. */
 static const char *
-git_blames(const char *what)
+git_line(const struct git *g)
 {
-	char line[1024];
-	FILE *in = fd_stream(git_err, 0);
-	int found = 0;
-
-	while (!found && line_read(in, line, sizeof line))
-		found = strstr(line, what) != NULL;
-	fclose(in);
-	return found ? text("%s", line) : NULL;
+	return fd_line(g->out);
 }
 
-/* git_fault: the line of an error, behind warnings and hints, or the first. */
+/* The line of its error, behind warnings and hints, or the first one. */
 static const char *
-git_fault(void)
+git_fault(const struct git *g)
 {
-	const char *line = git_blames("fatal: ");
+	char *text = fd_text(g->err, NULL), *s;
 
-	if (line == NULL)
-		line = git_blames("error: ");
-	return line != NULL ? line : fd_line(git_err);
+	if ((s = strstr(text, "fatal: ")) == NULL &&
+	    (s = strstr(text, "error: ")) == NULL)
+		s = text;
+	return pool_printf("%.*s", (int)strcspn(s, "\n"), s);
 }
 
-/* git_fail: die with the command, its status and what it said. */
+/* Exit with the command, its status and its error. */
 static void
-git_fail(const char *const *argv, int status)
+git_fail(const struct git *g, const char *const *argv, int status)
 {
-	const char *line = *argv;
-	struct statvfs disk;
-
-	if (private_dir[0] != '\0' && statvfs(private_dir, &disk) == 0 &&
-	    disk.f_bavail == 0)
-		die(1, "no space left under %s for git: set TMPDIR",
-		    private_dir);
-	while (*++argv != NULL)
-		line = text("%s %.200s", line, *argv);
-	die(1, "%.500s: exit status %d: %s", line, status, git_fault());
+	die(1, "%.500s: exit status %d: %s", quoted(argv), status,
+	    git_fault(g));
 }
 
-/* git_most: its exit status, or we die where that is more than most; a question
- * about what an agent has ruined is answered with no. */
+/* Run it; exit if its status is above most. */
 static int
-git_most(int most, const char *const *argv)
+git_most(struct git *g, int most, int in, const char *const *argv)
 {
-	int status = git_run(argv);
+	int status = git_run(g, in, argv);
 
-	if (status > most && (most == 0 || git_blames(" is corrupt") == NULL))
-		git_fail(argv, status);
+	if (status > most)
+		git_fail(g, argv, status);
 	return status;
 }
 
-#define ARGV(...) ((const char *const[]){ "git", __VA_ARGS__, NULL })
-#define git(...) git_most(0, ARGV(__VA_ARGS__))	/* it must succeed */
-#define git_asks(...) (git_most(1, ARGV(__VA_ARGS__)) == 0)	/* yes or no */
-#define git_try(...) git_run(ARGV(__VA_ARGS__))	/* its exit status */
-#define git_said(...) (git(__VA_ARGS__), fd_line(git_out))
-
-/* git_listed: a word for each line that the last git printed; how many. */
-static size_t
-git_listed(struct words *w)
+/* Run it with a text as its input, or exit. */
+static void
+git_input(struct git *g, const char *text, const char *const *argv)
 {
-	const char *line;
+	int in = fd_scratch_text(text);
 
-	words_free(w);
-	while ((line = git_next('\n')) != NULL)
-		words_add(w, line);
-	return w->n;
+	git_most(g, 0, in, argv);
+	close(in);
 }
 
-/* git_commit: does it name one?  Then git has said its id. */
+/* Run it with more words at its end; return its status. */
 static int
-git_commit(const char *name)
-{
-	return git_asks("rev-parse", "-q", "--verify", "--end-of-options",
-	    text("%s^{commit}", name));
-}
-
-/* git_with: a git command with more words at its end; its exit status. */
-static int
-git_with(const char *const *command, const char *const *more, size_t n)
+git_with(struct git *g, const char *const *argv, const struct words *more)
 {
 	struct words w = { NULL, 0 };
+	size_t i;
 	int status;
 
-	for (; *command != NULL; command++)
-		words_add(&w, *command);
-	for (; n > 0; n--)
-		words_add(&w, *more++);
-	status = git_run(w.v);
+	for (; *argv != NULL; argv++)
+		words_add(&w, *argv);
+	for (i = 0; i < more->n; i++)
+		words_add(&w, more->v[i]);
+	status = git_run(g, -1, w.v);
 	words_free(&w);
 	return status;
 }
 
-/* git_protected: the same with the protected paths. */
-static int
-git_protected(const char *const *command)
-{
-	return git_with(command, opt.protect.v, opt.protect.n);
-}
+#define ARGV(...) ((const char *const[]){ "git", __VA_ARGS__, NULL })
+#define git_try(g, ...) git_run((g), -1, ARGV(__VA_ARGS__))
+#define git_or_die(g, ...) git_most((g), 0, -1, ARGV(__VA_ARGS__))
+#define git_asks(g, ...) (git_most((g), 1, -1, ARGV(__VA_ARGS__)) == 0)
 
-/* ---- the tree: what an agent left is kept, then it is as it was -------- */
-
-/*
- * Between attempts the tree is its commit and every ref is where it was, but
- * for those of the experiment.  What git ignored at the start, our output and
- * empty directories are the user's, whatever an agent makes git ignore.
- */
-static struct words tree_users, tree_empty;	/* paths from the top, sorted */
-static struct words tree_noted;		/* becomes part of tree_users */
-static char tree_branch[NAME_SIZE];	/* the iteration's; "" between them */
-static char tree_start[NAME_SIZE];	/* the commit that it began with */
-static int tree_touched;		/* the user's branch was left */
-static int tree_inherited;		/* from a runner that was killed */
-
-static struct kept {			/* a file that nobody may change */
-	const char *name;
-	char *content;			/* as it was; NULL: no file */
-	int there;			/* or it was a directory, say */
-	size_t size;
-	mode_t mode;
-} *kept;
-static size_t kept_n;
-
-/* What a command that broke off leaves in the git directory.  Those before
- * MERGE_MSG are refused at the start, since then they are the user's. */
-static const char *const tree_leftovers[] = {
-	"index.lock", "HEAD.lock", "config.lock", "packed-refs.lock",
-	"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG",
-	"rebase-merge", "rebase-apply", "sequencer",
-	"MERGE_MSG", "COMMIT_EDITMSG", "MERGE_MODE", "MERGE_RR",
-	"MERGE_AUTOSTASH", "AUTO_MERGE", "SQUASH_MSG", "REBASE_HEAD",
-	"BISECT_START", "BISECT_NAMES", "BISECT_TERMS", "BISECT_RUN",
-	"BISECT_HEAD", "BISECT_EXPECTED_REV", "BISECT_ANCESTORS_OK",
-	"BISECT_FIRST_PARENT", NULL
+struct records {			/* of what a git has printed */
+	char *at, *end;
 };
 
-/* branch_name: that of an iteration. */
-static const char *
-branch_name(int run, int m)
+static struct records
+git_records(const struct git *g)
 {
-	return text("%s-run-%d-iteration-%d", opt.prefix, run, m);
+	struct records r;
+	size_t size;
+
+	r.at = fd_text(g->out, &size);
+	r.end = r.at + size;
+	return r;
 }
 
-static const char *
-branch_ref(int run, int m)
+/* The next record, which ends in `delimiter`; NULL after the last. */
+static char *
+record_next(struct records *r, int delimiter)
 {
-	return text("refs/heads/%s", branch_name(run, m));
-}
+	char *record = r->at, *s;
 
-static const char *
-tree_ref(void)
-{
-	return text("refs/heads/%s", tree_branch);
-}
-
-/* tree_file: a path in the git directory, or in the one worktrees share. */
-static const char *
-tree_file(const char *name)
-{
-	static const char *const common[] = { "config.lock", "info/",
-	    "packed-refs", "refs", "logs/refs", "objects", "shallow", NULL };
-
-	return text("%s/%s", strcmp(name, "config") == 0 ||
-	    begins_one(name, common) ? repo.common : repo.dir, name);
-}
-
-/* tree_index: our own index. */
-static const char *
-tree_index(void)
-{
-	return text("%s/index", private_dir);
-}
-
-/* tree_is_users: is path, from the top, the user's, or below what is? */
-static const char *
-tree_is_users(const char *path)
-{
-	const char *found = NULL;
-	size_t len = 0;
-
-	if (tree_users.n == 0)
+	if (record >= r->end)
 		return NULL;
-	while (found == NULL && path[len] != '\0') {
-		len += strcspn(path + len, "/");
-		found = words_find(&tree_users, text("%.*s/", (int)len, path));
-		len += path[len] == '/';
-	}
-	return found != NULL ? found : words_find(&tree_users, path);
+	s = memchr(record, delimiter, (size_t)(r->end - record));
+	if (s == NULL)
+		s = r->end;
+	*s = '\0';
+	r->at = s + 1;
+	return record;
 }
 
-enum walk { NOTE, CLEAR, OPEN_UP };
-
-/* tree_leaf: can git take this, which is not walked?  What it cannot is noted,
- * refused or removed; a directory is too deep for us, or a repository. */
+/* Does name give a commit?  Then git_line() is its id. */
 static int
-tree_leaf(int at, const char *name, const char *path, int type, enum walk how)
+git_commit(struct git *g, const char *name)
 {
-	int git = strcmp(name, ".git") == 0, deep = !git && type == DT_DIR;
-	struct stat st;
-
-	if (git && how == NOTE)
-		die(EXIT_USAGE, "%s/%s: expected no repository inside the work "
-		    "tree, unless git ignores it", top, path);
-	if (deep && how == NOTE)
-		die(EXIT_USAGE, "%s: %s: expected at most %d directories in one"
-		    " another, unless git ignores them", top, name, DEPTH);
-	if (deep && how == CLEAR)
-		warn("%s is more than %d directories deep: removed", name,
-		    DEPTH);
-	if ((how == OPEN_UP || begins(name, ".git")) && type == DT_REG &&
-	    fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (st.st_mode & (S_IRUSR | S_IWUSR)) != (S_IRUSR | S_IWUSR))
-		fchmodat(at, name, (st.st_mode & 07777) | S_IRUSR | S_IWUSR, 0);
-	if (!git && (type == DT_REG || type == DT_LNK))
-		return 1;
-	if (how == NOTE)
-		words_add(&tree_noted, path);
-	else if (how == CLEAR)
-		files_remove(at, name);
-	return how != CLEAR;
-}
-
-/* tree_unpipe: what an agent makes git ignore no more is read by it, which a
- * pipe called .gitignore hangs; else nothing of the user's is touched. */
-static void
-tree_unpipe(int at, const char *name)
-{
-	static int depth;
-	DIR *dir = dir_open(at, name, AS_IT_IS);
-	struct dirent *d;
-	int type;
-
-	for (depth++; (d = dir_next(dir)) != NULL;) {
-		type = dir_type(dir, d);
-		if (type == DT_FIFO && begins(d->d_name, ".git"))
-			unlinkat(dirfd(dir), d->d_name, 0);
-		else if (type == DT_DIR && depth < DEPTH)
-			tree_unpipe(dirfd(dir), d->d_name);
-	}
-	depth--;
+	return git_try(g, "rev-parse", "-q", "--verify", "--end-of-options",
+	    pool_printf("%s^{commit}", name)) == 0;
 }
 
 /*
- * tree_walk: a directory and all below it, but for what is the user's.  NOTE
- * takes down pipes and empty directories as such, and refuses repositories
- * inside; CLEAR removes what of these is new; OPEN_UP makes all readable and
- * writable.  Returns how much is left in the directory.
+ * Create a ref of ours, or move it if force is set.  A lock of it was left by
+ * a git that was killed.  If the ref exists with another commit, it stays.
  */
-static int
-tree_walk(int at, const char *name, size_t used, enum walk how)
-{
-	static char path[PATH_MAX];	/* from the top; used: that of name */
-	static int depth;
-	DIR *dir = dir_open(at, name, how == OPEN_UP ? WRITABLE : READABLE);
-	struct dirent *d;
-	int type, users, git, left = 0;
-	size_t len;
-
-	for (depth++; (d = dir_next(dir)) != NULL;) {
-		at = dirfd(dir);
-		len = used + strlen(d->d_name);
-		git = strcmp(d->d_name, ".git") == 0;
-		if (used == 0 && git)
-			continue;
-		left++;
-		if (len + 2 > sizeof path) {	/* nor does git reach it */
-			left -= !tree_leaf(at, d->d_name, path, DT_DIR, how);
-			continue;
-		}
-		sprintf(path + used, "%s/", d->d_name);
-		users = words_find(&tree_users, path) != NULL;
-		path[len] = '\0';
-		type = dir_type(dir, d);
-		if (users && type == DT_DIR && how == CLEAR)
-			tree_unpipe(at, d->d_name);
-		if (users || words_find(&tree_users, path) != NULL)
-			continue;
-		if (git || type != DT_DIR || depth == DEPTH) {
-			left -= !tree_leaf(at, d->d_name, path, type, how);
-			continue;
-		}
-		strcpy(path + len, "/");
-		if (tree_walk(at, d->d_name, len + 1, how) > 0)
-			continue;
-		path[len + 1] = '\0';
-		if (how == NOTE)
-			words_add(&tree_empty, path);
-		else if (how == CLEAR && words_find(&tree_empty, path) == NULL)
-			left -= unlinkat(at, d->d_name, AT_REMOVEDIR) == 0;
-	}
-	depth--;
-	return left;
-}
-
-/* tree_note: pipes and empty directories are known as the user's, too. */
 static void
-tree_note(void)
+git_ref(struct git *g, const struct experiment *x, const char *ref,
+    const char *commit, int force)
 {
-	size_t i;
+	const char *const *update = force ?
+	    ARGV("update-ref", ref, commit) :
+	    ARGV("update-ref", ref, commit, "");
 
-	words_free(&tree_empty);
-	tree_walk(AT_FDCWD, top, 0, NOTE);
-	for (i = 0; i < tree_noted.n; i++)
-		words_add(&tree_users, tree_noted.v[i]);
-	words_free(&tree_noted);
-	words_sort(&tree_users);
-	words_sort(&tree_empty);
-}
-
-/* tree_clear: remove what git has just listed, but the user's; 0: all. */
-static int
-tree_clear(void)
-{
-	char *path, *slash;
-	int left = 0;
-
-	while ((path = git_next('\0')) != NULL) {
-		if (tree_is_users(path) != NULL)
-			continue;
-		files_remove(AT_FDCWD, path);
-		left |= access(path, F_OK) == 0;
-		while ((slash = strrchr(path, '/')) != NULL) {
-			slash[1] = '\0';	/* maybe empty now */
-			if (words_find(&tree_empty, path) != NULL ||
-			    rmdir(path) != 0)
-				break;
-			*slash = '\0';
-		}
-	}
-	return left;
-}
-
-static struct kept stash_log;		/* git stash list is made from it */
-static struct kept experiment_csv;	/* as all who work with it have it */
-
-/* kept_now: such a file as it is now. */
-static struct kept
-kept_now(const char *name)
-{
-	struct kept k = { 0 };
-	struct stat st;
-
-	k.content = file_text(output_fd, name, &k.size);
-	if (k.content == NULL ? errno == EACCES || errno == EPERM :
-	    fstatat(output_fd, name, &st, 0) != 0)
-		die(1, "cannot read %s:", name);
-	k.mode = k.content == NULL ? 0 : st.st_mode & 07777;
-	k.there = file_there(output_fd, name);
-	k.name = copy(name);
-	return k;
-}
-
-/* kept_add: after the first *n, and counted there when it is whole. */
-static void
-kept_add(size_t *n, const char *name)
-{
-	kept = resize(kept, (*n + 1) * sizeof *kept);
-	kept[*n] = kept_now(name);
-	++*n;
-}
-
-static void
-kept_free(struct kept *k)
-{
-	free((char *)(size_t)k->name);
-	free(k->content);
-	k->name = NULL;
-	k->content = NULL;
-}
-
-static void
-kept_forget(void)
-{
-	while (kept_n > 0)
-		kept_free(&kept[--kept_n]);
-}
-
-/* kept_ours: is PREFIX--name ours, and not of other runs at work as well? */
-static int
-kept_ours(const char *name)
-{
-	long run;
-
-	if (begins(name, "run-")) {
-		run = strtol(name + strlen("run-"), NULL, 10);
-		return !in_clone || (opt.benchmark_only ?
-		    run >= opt.first && run <= opt.last : run == job->run);
-	}
-	return !in_clone &&
-	    (strcmp(name, text("%s.csv", tables[LEDGER].kind)) == 0 ||
-	    strcmp(name, text("%s.csv", tables[DIFFSTATS].kind)) == 0);
-}
-
-/* kept_list: the CSV files of the results that are no other run's. */
-static struct words
-kept_list(void)
-{
-	const char *end, *slash = strrchr(opt.prefix, '/');
-	int n = slash == NULL ? 0 : (int)(slash + 1 - opt.prefix);
-	char base[NAME_SIZE];
-	DIR *dir = dir_open(output_fd, n == 0 ? "." : text("%.*s", n,
-	    opt.prefix), READABLE);
-	struct words w = { NULL, 0 };
-	struct dirent *d;
-
-	COPY(base, text("%s--", opt.prefix + n));
-	while ((d = dir_next(dir)) != NULL)
-		if (begins(d->d_name, base) &&
-		    (end = strrchr(d->d_name, '.')) != NULL &&
-		    strcmp(end, ".csv") == 0 &&
-		    kept_ours(d->d_name + strlen(base)))
-			words_add(&w, text("%.*s%s", n, opt.prefix, d->d_name));
-	return w;
-}
-
-/* kept_note: the repository's settings, and the results as CSV; where we die
- * amid it none is known, since what is not yet noted is not strange. */
-static void
-kept_note(void)
-{
-	static const char *const settings_of_git[] = { "config",
-	    "config.worktree", "commondir", "info/attributes", "info/exclude",
-	    "info/grafts", "info/sparse-checkout", "shallow",
-	    "objects/info/alternates", NULL };
-	const char *const *name;
-	struct words there;
-	struct stat st;
-	size_t i, n = 0;
-
-	kept_free(&stash_log);
-	stash_log = kept_now(tree_file("logs/refs/stash"));
-	for (name = settings_of_git; *name != NULL; name++)
-		kept_add(&n, tree_file(*name));
-	if (lstat(text("%s/.git", top), &st) == 0 && S_ISREG(st.st_mode))
-		kept_add(&n, text("%s/.git", top));
-	there = kept_list();
-	for (i = 0; i < there.n; i++)
-		kept_add(&n, there.v[i]);
-	words_free(&there);
-	kept_n = n;
-}
-
-/* kept_strange: results that nobody of us has made, read as ours one day. */
-static void
-kept_strange(void)
-{
-	struct words now = kept_list(), known = { NULL, 0 };
-	size_t i;
-
-	for (i = 0; i < kept_n; i++)
-		words_add(&known, kept[i].name);
-	words_sort(&known);
-	for (i = 0; i < now.n; i++)
-		if (words_find(&known, now.v[i]) == NULL) {
-			warn("%s was made by claude or a benchmark: removed",
-			    now.v[i]);
-			files_remove(output_fd, now.v[i]);
-		}
-	words_free(&now);
-	words_free(&known);
-}
-
-/* kept_same: is it still as it was? */
-static int
-kept_same(const struct kept *k)
-{
-	size_t size;
-	struct stat st;
-	char *now = file_text(output_fd, k->name, &size);
-	int same = now == NULL || k->content == NULL ? now == k->content &&
-	    file_there(output_fd, k->name) == k->there :
-	    size == k->size && memcmp(now, k->content, size) == 0 &&
-	    fstatat(output_fd, k->name, &st, 0) == 0 &&
-	    (st.st_mode & 07777) == k->mode &&
-	    (*k->name == '/' || st.st_nlink == 1);
-
-	free(now);
-	return same;
-}
-
-static void
-kept_restore(const struct kept *k)
-{
-	if (k->content == NULL)
-		files_remove(output_fd, k->name);
-	else
-		file_put(k->name, k->content, k->size, k->mode);
-}
-
-/* kept_back: it is as it was. */
-static void
-kept_back(const struct kept *k)
-{
-	if (kept_same(k))
+	if (git_run(g, -1, update) == 0)
 		return;
-	warn("%s was changed: put back", k->name);
-	kept_restore(k);
-}
-
-/* output_make: the output directory, and the folders of a prefix with '/'. */
-static void
-output_make(void)
-{
-	char folder[NAME_SIZE], *s, *is;
-	int again = output_fd >= 0;
-	struct stat st;
-
-	if (mkdir(repo.output, 0777) != 0 && errno != EEXIST)
-		die(1, "cannot make the directory %s:", repo.output);
-	if (output_fd >= 0)
-		close(output_fd);
-	output_fd = open(repo.output, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-	    O_CLOEXEC);			/* at the start it was no link */
-	if (output_fd < 0)
-		die(1, "cannot open the directory %s:", repo.output);
-	COPY(folder, opt.prefix);
-	for (s = folder; (s = strchr(s, '/')) != NULL; *s++ = '/') {
-		*s = '\0';
-		if (again && fstatat(output_fd, folder, &st,
-		    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
-			files_remove(output_fd, folder); /* a link, say */
-		if (mkdirat(output_fd, folder, 0777) != 0 && errno != EEXIST)
-			die(1, "cannot make the directory %s in %s:", folder,
-			    repo.output);
-	}
-	/* It is no dirt for git; that it stays, tree_users sees to. */
-	if (!repo.output_inside)
+	unlink(pool_printf("%s/%s.lock", x->common, ref));
+	if (git_run(g, -1, update) == 0)
 		return;
-	is = file_text(output_fd, ".gitignore", NULL);
-	if (is == NULL || strcmp(is, "*\n") != 0)
-		file_put(".gitignore", "*\n", 2, 0644);
-	free(is);
-}
-
-/* output_same: is it still the directory that we have open? */
-static int
-output_same(void)
-{
-	struct stat ours, there;
-
-	if (fstat(output_fd, &ours) != 0)
-		die(1, "cannot look at %s:", repo.output);
-	if (lstat(repo.output, &there) != 0) {
-		file_absent(repo.output);
-		return 0;
+	if (!git_commit(g, ref)) {
+		git_run(g, -1, update);
+		git_fail(g, update, 128);
 	}
-	return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+	if (strcmp(git_line(g), commit) != 0)
+		warn("%s points at another commit and is not moved: the work is"
+		    " commit %s", ref, commit);
 }
 
-/* output_again: another run's agent may have removed it. */
-static void
-output_again(void)
-{
-	if (!output_same())
-		output_make();
-}
-
-/* kept_mend: all are, in the output directory that we knew; then, none is. */
-static void
-kept_mend(void)
-{
-	size_t i;
-
-	lock_write(1);			/* other runs put the same back */
-	if (!output_same()) {
-		warn("%s was removed: made anew, but for logs", repo.output);
-		if (!in_clone)		/* another run has, maybe */
-			files_remove(AT_FDCWD, repo.output);
-	}
-	output_make();
-	if (kept_n > 0)
-		kept_strange();
-	for (i = kept_n; i > 0; i--)
-		kept_back(&kept[i - 1]);
-	kept_forget();			/* last: we may die, and come again */
-	if (experiment_csv.name != NULL)
-		kept_back(&experiment_csv);
-	tables_back();
-	lock_write(0);
-}
-
-static struct words tree_links;		/* the user's in the git directory */
-
-/* tree_link: a link, by its name and where it leads. */
-static const char *
-tree_link(int at, const char *name)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(at, name, target, sizeof target - 1);
-
-	target[n < 0 ? 0 : n] = '\0';
-	return text("%s %.512s", name, target);
-}
+/* ---- the copy: where a run's agent works ---------------------------------- */
 
 /*
- * tree_unlock: no git is alive, so every lock is stale; pipes hang a git.  In
- * the git directory, links that were not there at the start lead git, and us,
- * out of it.
+ * The child of a run calls, in this order: copy_open(); then for each attempt
+ * copy_reset(), copy_new_git(), claude, copy_commit(); for each measurement
+ * copy_reset(), copy_new_git(), the benchmarks; at last copy_remove().
+ *
+ * A copy is below x->copies:
+ *	run-N/PROJECT	the files, with the agent's .git
+ *	run-N/index	the index of the runner's git
+ *	run-N/store	an object directory with the packs of the agent's .git
+ *	run-N/tmp	TMPDIR of claude and the benchmarks
  */
-enum unlock { NOTE_LINKS, UNLOCK, UNLOCK_AND_LINKS };
-
-static void
-tree_unlock(int at, const char *name, enum unlock how)
-{
-	static int depth;
-	DIR *dir = dir_open(at, name, how == NOTE_LINKS ? READABLE : WRITABLE);
-	struct dirent *d;
-	const char *end, *link;
-	int type;
-
-	for (depth++; (d = dir_next(dir)) != NULL;) {
-		end = strrchr(d->d_name, '.');
-		type = dir_type(dir, d);
-		link = type == DT_LNK ? tree_link(dirfd(dir), d->d_name) : "";
-		if (how == NOTE_LINKS && type == DT_LNK) {
-			words_add(&tree_links, link);
-		} else if (how == UNLOCK_AND_LINKS && type == DT_LNK &&
-		    strcmp(d->d_name, "objects") != 0 &&
-		    words_find(&tree_links, link) == NULL) {
-			warn("%s in the git directory was made a link: removed",
-			    d->d_name);
-			files_remove(dirfd(dir), d->d_name);
-		} else if (how != NOTE_LINKS && (type == DT_FIFO ||
-		    (type == DT_DIR && depth == DEPTH) ||
-		    (end != NULL && strcmp(end, ".lock") == 0))) {
-			files_remove(dirfd(dir), d->d_name);
-		} else if (type == DT_DIR && depth < DEPTH &&
-		    strcmp(d->d_name, "objects") != 0 &&
-		    strcmp(d->d_name, "worktrees") != 0) {
-			tree_unlock(dirfd(dir), d->d_name, how);
-		}
-	}
-	depth--;
-}
-
-/* tree_unlock_git: the git directory, and what a linked tree has elsewhere. */
-static void
-tree_unlock_git(enum unlock how)
-{
-	tree_unlock(AT_FDCWD, repo.dir, how);
-	tree_unlock(AT_FDCWD, tree_file("objects/info"), how);
-	tree_unlock(AT_FDCWD, tree_file("refs"), how);
-	words_sort(&tree_links);
-}
-
-/* tree_mend: git takes the directory for a repository again. */
-static void
-tree_mend(void)
-{
-	const char *commit = tree_start[0] != '\0' ? tree_start : repo.base;
-	char *head;
-
-	mkdir(tree_file("refs"), 0777);
-	mkdir(tree_file("info/"), 0777);
-	head = file_text(AT_FDCWD, tree_file("HEAD"), NULL);
-	if (head == NULL || (!begins(head, "ref: refs/") &&
-	    strspn(head, "0123456789abcdef") < 40)) {
-		warn("HEAD of the repository was ruined: made anew");
-		file_put(tree_file("HEAD"), text("%s\n", commit),
-		    strlen(commit) + 1, 0644);
-	}
-	free(head);
-}
-
-/* tree_autostash: what a merge or rebase that broke off has put aside. */
-static const char *
-tree_autostash(void)
-{
-	static const char *const names[] = { "MERGE_AUTOSTASH",
-	    "rebase-merge/autostash", "rebase-apply/autostash" };
-	char *id = NULL;
-	const char *found;
-	int i;
-
-	for (i = 0; id == NULL && i < 3; i++)
-		id = file_text(AT_FDCWD, tree_file(names[i]), NULL);
-	found = text("%.*s", id == NULL ? 0 : (int)strspn(id,
-	    "0123456789abcdef"), id == NULL ? "" : id);
-	free(id);
-	return found;
-}
-
-static struct stat objects_known;	/* of objects, before the last call */
-
-/* objects_there: all is lost without them, so where an agent has moved them
- * and left a link to them, they are moved back. */
-static int
-objects_there(void)
-{
-	char path[PATH_MAX], real[PATH_MAX];
-	struct stat st;
-
-	COPY(path, tree_file("objects"));
-	if (objects_known.st_ino == 0 || S_ISLNK(objects_known.st_mode) ||
-	    lstat(path, &st) != 0 || !S_ISLNK(st.st_mode))
-		return 1;
-	if (stat(path, &st) != 0 || st.st_ino != objects_known.st_ino ||
-	    realpath(path, real) == NULL || unlink(path) != 0 ||
-	    rename(real, path) != 0)
-		return 0;
-	warn("%s was moved, and made a link: moved back", path);
-	return 1;
-}
-
-/* tree_there: is the repository still there, and not behind a link? */
-static int
-tree_there(void)
-{
-	char real[PATH_MAX];
-	struct stat st;
-
-	if (realpath(top, real) == NULL || strcmp(real, top) != 0)
-		return 0;
-	chmod(top, repo.top_mode);
-	chmod(repo.dir, repo.dir_mode);
-	return access(top, X_OK) == 0 && lstat(repo.dir, &st) == 0 &&
-	    S_ISDIR(st.st_mode) && objects_there();
-}
-
-/* tree_settle: no agent is alive, so undo what it did to the repository. */
-static void
-tree_settle(void)
-{
-	const char *const *name;
-
-	if (!tree_there())
-		die(1, "%s, or its objects, is gone, cannot be entered, or was "
-		    "made a link: put it back", repo.dir);
-	if (chdir(top) != 0)		/* it may be another one by now */
-		die(1, "%s: cannot be entered any more:", top);
-	tree_unlock_git(kept_n > 0 ? UNLOCK_AND_LINKS : UNLOCK);
-	tree_unlock(AT_FDCWD, private_dir, UNLOCK);
-	for (name = tree_leftovers; *name != NULL; name++)
-		files_remove(AT_FDCWD, tree_file(*name));
-	tree_mend();
-	kept_mend();
-	tree_walk(AT_FDCWD, top, 0, CLEAR);
-}
-
-/* index_copy: with its time, by which git knows which files to compare. */
-static void
-index_copy(const char *from, const char *to)
-{
-	struct timespec times[2] = { { 0, 0 }, { 0, 0 } };
-	struct stat st;
-	size_t size;
-	char *content = file_text(AT_FDCWD, from, &size);
-	FILE *out;
-
-	if (content == NULL || stat(from, &st) != 0)
-		die(1, "cannot read %s:", from);
-	out = file_begin(to);
-	fwrite(content, 1, size, out);
-	free(content);
-	times[0].tv_sec = times[1].tv_sec = st.st_mtime;
-	if (fflush(out) != 0 || fchmod(fileno(out), st.st_mode & 0777) != 0 ||
-	    futimens(fileno(out), times) != 0)
-		die(1, "cannot copy %s:", from);
-	file_end(out, to);
-}
-
-/*
- * The refs as they were: "name id symref marks" each, sorted; the marks are *
- * for HEAD's and + for one that is checked out in a work tree, be it ours.
- */
-static struct words refs;
-
-/* refs_read: the same as they are now. */
-static void
-refs_read(struct words *w)
-{
-	const char *const *list = ARGV("for-each-ref",
-	    "--format=%(refname) %(objectname) %(symref) "
-	    "%(if)%(worktreepath)%(then)+%(end)%(HEAD)");
-
-	if (git_run(list) != 0) {	/* by an agent, where there is a note */
-		if (git_blames("packed-refs") != NULL &&
-		    (in_clone || access(tree_file(NOTE_NAME), F_OK) == 0) &&
-		    rename(tree_file("packed-refs"),
-		    tree_file("packed-refs.bad")) == 0)
-			warn("packed-refs of the repository was ruined: moved "
-			    "to packed-refs.bad");
-		git_most(0, list);
-	}
-	git_listed(w);
-	words_sort(w);
-}
-
-/* ref_field: the name (0), id (1), symref (2) or marks (3) of such a word. */
-static const char *
-ref_field(const char *ref, int n)
-{
-	for (; n > 0; n--)
-		ref = strchr(ref, ' ') + 1;
-	return text("%.*s", (int)strcspn(ref, " "), ref);
-}
-
-/* ref_id: the commit that name is to be; "" where it is not to be. */
-static const char *
-ref_id(const char *name)
-{
-	size_t i = words_at(&refs, text("%s ", name), strlen(name) + 1);
-
-	return i == refs.n ? "" : ref_field(refs.v[i], 1);
-}
-
-/* refs_put: name is to be id; its place in the order is found later. */
-static void
-refs_put(const char *name, const char *id)
-{
-	const char *word = text("%s %s  ", name, id);
-	size_t i = words_at(&refs, word, strlen(name) + 1);
-
-	if (!plan_only && (i == refs.n ||
-	    strcmp(ref_field(refs.v[i], 1), id) != 0))
-		words_put(&refs, i, word);
-}
-
-/* ref_set: name is id, whatever is in its place; "" removes it. */
-static void
-ref_set(const char *name, const char *id)
-{
-	const char *const *set = id[0] == '\0' ? ARGV("update-ref",
-	    "--no-deref", "-d", name) : ARGV("update-ref", "--no-deref", name,
-	    id);
-
-	if (git_run(set) != 0) {
-		files_remove(AT_FDCWD, tree_file(text("%s.lock", name)));
-		files_remove(AT_FDCWD, tree_file(name));	/* broken */
-		git_most(0, set);
-	}
-	if (id[0] != '\0')
-		refs_put(name, id);
-}
-
-/* tree_checkout: the committed files are commit's, on branch or on none. */
-static void
-tree_checkout(const char *branch, const char *commit)
-{
-	char id[ID_SIZE + NAME_SIZE];
-	const char *const *to;
-
-	COPY(id, text("%s^0", commit));	/* a branch may be named like an id */
-	to = branch[0] == '\0' ? ARGV("checkout", "-q", "--force", "--detach",
-	    id, "--") : ARGV("checkout", "-q", "--force",
-	    "--ignore-other-worktrees", "-B", branch, id, "--");
-	if (git_run(to) != 0) {
-		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
-		git_most(0, to);
-	}
-	if (branch[0] != '\0')
-		refs_put(text("refs/heads/%s", branch), commit);
-}
-
-/* tree_restore: the tree is commit, on branch ("" for none), or we die. */
-static void
-tree_restore(const char *branch, const char *commit)
-{
-	const char *status = "";
-	int tries, left;
-	size_t i;
-
-	for (tries = 0; tries < 2; tries++) {
-		tree_checkout(branch, commit);
-		if (plan_only)
-			return;
-		/* In a clone nothing is the user's, ignored files included. */
-		git("ls-files", "-z", "--others", in_clone ? "--directory" :
-		    "--exclude-standard");
-		left = tree_clear();
-		for (i = 0; i < tree_empty.n; i++)
-			mkdir(tree_empty.v[i], 0777);
-		status = git_said("status", "--porcelain", "-uno");
-		if (*status == '\0' && !left)
-			return;
-		tree_walk(AT_FDCWD, top, 0, OPEN_UP);	/* chmod 000, say */
-	}
-	die(1, "%s cannot be put back: git status says \"%s\"", top, status);
-}
-
-/* ref_keep: commits of an attempt, reachable but out of sight. */
-static void
-ref_keep(const char *attempt, const char *name, const char *id)
-{
-	if (attempt != NULL && id[0] != '\0' && strcmp(id, tree_start) != 0 &&
-	    git_asks("rev-parse", "-q", "--verify", text("%s^{object}", id)))
-		ref_set(text("%s%s", attempt, name), id);
-}
-
-/* stash_keep: where the newest stash entry is new, the new ones under it. */
-static void
-stash_keep(const struct words *now, const char *attempt)
-{
-	static const char name[] = "refs/stash ";
-	struct words entries = { NULL, 0 };
-	size_t i = words_at(now, name, strlen(name));
-
-	if (attempt == NULL || i == now->n ||
-	    strcmp(ref_field(now->v[i], 1), ref_id("refs/stash")) == 0)
-		return;
-	git("rev-list", "-g", "refs/stash", "--");
-	git_listed(&entries);
-	for (i = 1; i < entries.n; i++)
-		if (stash_log.content == NULL || strstr(stash_log.content,
-		    entries.v[i]) == NULL)
-			ref_keep(attempt, text("-refs/stash-%zu", i),
-			    entries.v[i]);
-	words_free(&entries);
-}
-
-/*
- * ref_back: name is as it was, or gone where it was not; now is kept.  After
- * a KILL it may be the user who changed it: then only what is gone is remade.
- */
-static void
-ref_back(const char *name, const char *was, const char *now,
-    const char *attempt)
-{
-	const char *target = was == NULL ? "" : ref_field(was, 2);
-	const char *id = was == NULL ? "" : ref_field(was, 1);
-	int changed = now == NULL || strcmp(id, ref_field(now, 1)) != 0;
-
-	if (strcmp(name, tree_ref()) == 0 || begins(name, "refs/remotes/") ||
-	    (was == NULL && begins(name, REFS)) || (was != NULL &&
-	    strcmp(ref_field(was, 3), "+") == 0))	/* another's at work */
-		return;
-	if (was != NULL && now != NULL &&
-	    strcmp(target, ref_field(now, 2)) == 0 &&
-	    (*target != '\0' || !changed))
-		return;
-	if (tree_inherited && now != NULL) {
-		if (!begins(name, REFS) && !begins(name,
-		    text("refs/heads/%s-run-", opt.prefix)) &&
-		    (was != NULL || strstr(name, "-iteration-") == NULL))
-			warn(was == NULL ? "%s is new since the runner was "
-			    "killed: it is left" : "%s was %.12s when the "
-			    "runner was killed: it is left as it is now",
-			    name, id);
-		return;
-	}
-	if (now != NULL && changed)
-		ref_keep(attempt, text("-refs/%s", name + strlen("refs/")),
-		    ref_field(now, 1));
-	if (was != NULL)
-		warn("%s was changed: put back", name);
-	if (*target != '\0')
-		git("symbolic-ref", name, target);
-	else
-		ref_set(name, id);
-}
-
-/* refs_back: all are as they were; what an attempt made of them is kept. */
-static void
-refs_back(const struct words *now, const char *attempt)
-{
-	size_t i, j, n = refs.n;	/* more come, as attempts are kept */
-	int new, order;
-
-	words_sort(&refs);
-	stash_keep(now, attempt);
-	/* What is new goes first: it may be in the way of what was. */
-	for (new = 1; new >= 0; new--)
-		for (i = j = 0; i < n || j < now->n;) {
-			order = i == n ? 1 : j == now->n ? -1 :
-			    strcmp(ref_field(refs.v[i], 0),
-			    ref_field(now->v[j], 0));
-			if (new == (order > 0))
-				ref_back(ref_field(order > 0 ? now->v[j] :
-				    refs.v[i], 0), order > 0 ? NULL :
-				    refs.v[i], order < 0 ? NULL : now->v[j],
-				    attempt);
-			i += order <= 0;
-			j += order >= 0;
-		}
-	if (stash_log.content != NULL) {
-		mkdir(text("%s/logs", repo.common), 0777);
-		mkdir(tree_file("logs/refs"), 0777);
-	}
-	if (stash_log.name != NULL)	/* update-ref has written to it */
-		kept_back(&stash_log);
-}
-
-/* refs_undo: the same for who makes no commits; nothing is kept. */
-static void
-refs_undo(void)
-{
-	struct words now = { NULL, 0 };
-
-	refs_read(&now);
-	refs_back(&now, NULL);
-	words_free(&now);
-}
-
-/*
- * note_write: how all was before who comes next changes it, for the next start
- * if we are killed; in the git directory until the user's branch is back.  As
- * long as somebody is at work, no commit of its branch is ours.
- */
-static void
-note_write(int at_work)
-{
-	const char *said[] = { opt.prefix, repo.home[0] != '\0' ? repo.home :
-	    "HEAD", repo.home_commit, tree_ref(), at_work ? "at work" :
-	    "at rest" };
-	const struct words facts = { said, sizeof said / sizeof *said };
-	FILE *to = file_begin(tree_file(NOTE_NAME));
-	const struct kept *k;
-
-	words_write(to, &facts);
-	for (k = kept; k < kept + kept_n; k++)
-		if (*k->name == '/')
-			fprintf(to, "%s\n%s%s%c", k->name, k->content == NULL ?
-			    "-" : "+", k->content == NULL ? "" : k->content,
-			    '\0');
-	putc('\0', to);
-	words_write(to, &tree_users);
-	words_write(to, &tree_empty);
-	words_write(to, &refs);
-	file_end(to, tree_file(NOTE_NAME));
-}
-
-static struct words note_facts, note_files;	/* of who was killed */
-
-/* note_read: these and the lists of the note that he left; 0: there is none. */
-static int
-note_read(void)
-{
-	struct words *const lists[] = { &note_facts, &note_files, &tree_users,
-	    &tree_empty, &refs };
-	const char *from, *end;
-	size_t size, i;
-	char *data = file_text(AT_FDCWD, tree_file(NOTE_NAME), &size);
-	int whole;
-
-	if (data == NULL)
-		return 0;
-	for (i = 0, from = data, end = data + size; i < 5; i++)
-		from = words_read(from, end, lists[i]);
-	whole = from == end && note_facts.n == 5;
-	free(data);
-	if (!whole)
-		die(EXIT_USAGE, "%s: expected the note of a runner that was "
-		    "killed: check out your branch, then remove it",
-		    tree_file(NOTE_NAME));
-	return 1;
-}
-
-/* tree_known: what the next to work here may not change. */
-static void
-tree_known(void)
-{
-	output_again();
-	kept_forget();			/* first: see kept_note */
-	words_free(&tree_links);
-	tree_unlock_git(NOTE_LINKS);
-	if (lstat(tree_file("objects"), &objects_known) != 0)
-		die(1, "cannot look at %s/objects:", repo.common);
-	kept_note();
-	if (!in_clone)
-		note_write(1);
-	/* Who asks git in the tree sees it as it is. */
-	index_copy(tree_index(), tree_file("index"));
-}
-
-/* tree_grew: does commit build on the start? */
-static int
-tree_grew(const char *commit)
-{
-	const char *const *ask = ARGV("merge-base", "--is-ancestor",
-	    tree_start, commit);
-	int status;
-
-	if (commit[0] == '\0' || strcmp(commit, tree_start) == 0)
-		return 0;
-	status = git_run(ask);
-	if (status > 1 && git_commit(commit))	/* else it is none */
-		status = git_most(1, ask);
-	return status == 0;
-}
-
-/*
- * tree_head: HEAD is the iteration's branch, with the commits that claude
- * made there or, sooner, where it left HEAD; without those that do not build
- * on the start, amended ones say.  They are kept, and so is all else.
- * Returns its commit.
- */
-static const char *
-tree_head(const char *attempt)
-{
-	struct words now = { NULL, 0 };
-	char head[ID_SIZE] = "", tip[ID_SIZE] = "", parent[ID_SIZE];
-	const char *ours = NULL;
-	size_t i;
-
-	refs_read(&now);
-	for (i = 0; i < now.n; i++) {
-		if (strchr(ref_field(now.v[i], 3), '*') != NULL)
-			COPY(head, ref_field(now.v[i], 1));
-		if (begins(now.v[i], text("%s ", tree_ref()))) {
-			COPY(tip, ref_field(now.v[i], 1));
-			ours = now.v[i];
-		}
-	}
-	if (head[0] == '\0' && git_commit("HEAD"))
-		COPY(head, fd_line(git_out));
-	COPY(parent, tree_grew(head) ? head : strcmp(head, tip) != 0 &&
-	    tree_grew(tip) ? tip : tree_start);
-	refs_back(&now, attempt);
-	if (strcmp(head, parent) != 0)
-		ref_keep(attempt, "-refs/HEAD", head);
-	if (strcmp(tip, parent) != 0 && strcmp(tip, head) != 0)
-		ref_keep(attempt, "-refs/branch", tip);
-	if (ours == NULL || strcmp(tip, parent) != 0 ||
-	    *ref_field(ours, 2) != '\0')
-		ref_set(tree_ref(), parent);
-	if (ours == NULL || strchr(ref_field(ours, 3), '*') == NULL)
-		git("symbolic-ref", "HEAD", tree_ref());
-	words_free(&now);
-	return text("%s", parent);
-}
-
-/* tree_add_raw: what git cannot convert goes into the index as it is. */
-static int
-tree_add_raw(void)
-{
-	static const char raw[] = "* -text -filter -ident"
-	    " -working-tree-encoding\n";
-	const char *const *add = ARGV("add", "-A", "--ignore-errors");
-	struct kept was = kept_now(tree_file("info/attributes"));
-	int status;
-
-	files_remove(AT_FDCWD, tree_index());	/* it may be the fault */
-	git("read-tree", tree_start);
-	file_put(was.name, raw, strlen(raw), 0644);
-	status = git_run(add);
-	kept_restore(&was);
-	kept_free(&was);
-	if (status > 1 || git_blames("into database") != NULL)
-		git_fail(add, status);	/* no fault of the files */
-	return status == 0 ? 0 : -1;
-}
-
-/*
- * tree_add: all that claude left into the index; 0, or -1 if not all.  What is
- * said may be of a directory that cannot be read; once opened, it is of filters
- * and settings, which may talk.
- */
-static int
-tree_add(void)
-{
-	int tries;
-
-	if (access(tree_index(), F_OK) != 0)	/* removed: what is ignored, */
-		git("read-tree", tree_start);	/* but committed, stays */
-	for (tries = 0; tries < 2; tries++) {
-		if (git_try("add", "-A") == 0 && (fd_size(git_err) == 0 ||
-		    tries > 0))
-			return 0;
-		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
-	}
-	return tree_add_raw();
-}
-
-/* index_paths: a command with many paths, whose words they then are. */
-static void
-index_paths(const char *const *command, struct words *paths)
-{
-	size_t i, n;
-
-	for (i = 0; i < paths->n; i += n) {	/* exec has a limit */
-		n = paths->n - i < 500 ? paths->n - i : 500;
-		if (git_with(command, paths->v + i, n) != 0)
-			git_fail(command, 1);
-	}
-	words_free(paths);
-}
-
-/* tree_add_forced: what is ignored, but was committed by claude in parent. */
-static void
-tree_add_forced(const char *parent)
-{
-	struct words paths = { NULL, 0 };
-	struct stat st;
-	const char *path;
-
-	git("diff-index", "--cached", "-z", "--name-only", "--no-renames",
-	    "--diff-filter=D", parent, "--");
-	while ((path = git_next('\0')) != NULL)
-		if (tree_is_users(path) == NULL && lstat(path, &st) == 0 &&
-		    (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)))
-			words_add(&paths, text(":(top,literal)%s", path));
-	index_paths(ARGV("add", "-f", "--"), &paths);
-}
+struct copy {
+	const struct experiment *x;
+	int run;
+	char run_dir[PATH_MAX], dir[PATH_MAX];
+	struct stat made;		/* run_dir, as we made it */
+	char mark[64];			/* of its processes */
+	char at[ID_SIZE];		/* the commit that the files equal; "" */
+	char tree[ID_SIZE];		/* of the start of the attempt */
+	char packed[ID_SIZE];		/* the store has all of this commit */
+	int packs;			/* in the store */
+	unsigned long long stored;	/* their sizes and times, as a hash */
+	int clean;			/* no ignored files, and no program ran */
+	struct git git;			/* the user's repository, our index */
+	struct git store;		/* the same, new objects into the store */
+	struct git taker;		/* the same, the agent's objects */
+	struct words vars;		/* environment of claude and benchmarks */
+	struct words submodules;	/* their paths, */
+	struct words excludes;		/* and as pathspecs */
+	char *head, *refs;		/* HEAD and packed-refs as we wrote them */
+	char branch[64];		/* in the agent's .git */
+	int gate_fd;			/* see the section on measuring */
+};
 
 struct changes {
 	long files, added, removed, md_added, md_removed;
 };
 
-/* changes_listed: by git's last --numstat; a binary file has no lines. */
-static struct changes
-changes_listed(void)
-{
-	struct changes c = { 0, 0, 0, 0, 0 };
-	struct words drop = { NULL, 0 };
-	const char *line, *path, *users, *last = NULL;
-	long added, removed;
-	size_t len;
-
-	while ((line = git_next('\0')) != NULL) {
-		if (sscanf(line, "%ld\t%ld\t", &added, &removed) != 2)
-			added = removed = 0;
-		path = strchr(strchr(line, '\t') + 1, '\t') + 1;
-		len = strlen(path);
-		if ((users = tree_is_users(path)) != NULL) {
-			if (users != last)
-				words_add(&drop, text(":(top,literal)%.*s",
-				    (int)strlen(users) -
-				    (users[strlen(users) - 1] == '/'), users));
-			last = users;
-			continue;
-		}
-		c.files++;
-		c.added += added;
-		c.removed += removed;
-		if (len >= 3 && strcmp(path + len - 3, ".md") == 0) {
-			c.md_added += added;
-			c.md_removed += removed;
-		}
-	}
-	index_paths(ARGV("reset", "-q", tree_start, "--"), &drop);
-	return c;
-}
-
-/* tree_changes: the index against the start, less what is the user's. */
-static struct changes
-tree_changes(void)
-{
-	git("diff-index", "--cached", "-z", "--numstat", "--no-renames",
-	    tree_start, "--");
-	return changes_listed();
-}
-
-/* commit_tree: the index as a commit; the id of it. */
 static const char *
-commit_tree(const char *parent, const char *message)
+copy_path(const struct copy *c, const char *name)
 {
-	const char *tree = git_said("write-tree");
+	return pool_printf("%s/%s", c->run_dir, name);
+}
 
-	return git_said("commit-tree", "-p", parent, "-m", message, tree);
+static const char *
+agent_git(const struct copy *c, const char *name)
+{
+	return pool_printf("%s/.git%s%s", c->dir, *name != '\0' ? "/" : "",
+	    name);
 }
 
 /*
- * tree_commit: one commit of all that is there, an empty one if need be.
- * Its id, or "" where it need not be and nothing was left.
+ * Remove the directory of a run, renamed first.  A process that still writes
+ * may keep it for a moment.
  */
-static const char *
-tree_commit(const char *message, int needed, const char *attempt,
-    struct changes *changes)
+static void
+run_remove(const struct experiment *x, int run)
 {
-	char parent[ID_SIZE], id[ID_SIZE];
+	const char *now = pool_printf("%s/run-%d", x->copies, run);
+	const char *old = pool_printf("%s.old", now);
+	int tries;
+
+	for (tries = 0; tries < 10; tries++) {
+		if (tries > 0)
+			nap(100);
+		files_remove(AT_FDCWD, old);
+		if (rename(now, old) == 0)
+			files_remove(AT_FDCWD, old);
+		if (access(now, F_OK) != 0 && access(old, F_OK) != 0)
+			return;
+	}
+	warn("cannot remove %s, because a process may still write there: the "
+	    "next start tries again", old);
+}
+
+/*
+ * Empty the TMPDIR of claude and the benchmarks.  Called after each of them,
+ * it exits if the directory of the run was replaced.
+ */
+static void
+copy_tmp(const struct copy *c)
+{
+	struct stat st;
+
+	if (lstat(c->run_dir, &st) != 0 || st.st_ino != c->made.st_ino ||
+	    st.st_dev != c->made.st_dev)
+		die(1, "%s was replaced while claude or a benchmark ran",
+		    c->run_dir);
+	if (lstat(copy_path(c, "index"), &st) == 0 && !S_ISREG(st.st_mode))
+		files_remove(AT_FDCWD, copy_path(c, "index"));
+	files_remove(AT_FDCWD, copy_path(c, "tmp"));
+	directory_make(copy_path(c, "tmp"), 0700);
+}
+
+/* Set up the three views of git and the environment of the agent. */
+static void
+copy_views(struct copy *c)
+{
+	struct git *const views[] = { &c->git, &c->store, &c->taker };
+	const struct experiment *x = c->x;
+	size_t i;
+
+	for (i = 0; i < sizeof views / sizeof *views; i++) {
+		git_open(views[i], x);
+		words_set(&views[i]->vars, "GIT_DIR", x->common);
+		words_set(&views[i]->vars, MARK, c->mark);
+		words_set(&views[i]->vars, "GIT_INDEX_FILE",
+		    copy_path(c, i == 0 ? "index" : "none"));
+	}
+	words_set(&c->git.vars, "GIT_WORK_TREE", c->dir);
+	words_set(&c->store.vars, "GIT_OBJECT_DIRECTORY",
+	    copy_path(c, "store"));
+	words_set(&c->taker.vars, "GIT_OBJECT_DIRECTORY",
+	    agent_git(c, "objects"));
+	words_set(&c->taker.vars, "GIT_ALLOW_PROTOCOL", "none");
+	for (i = 0; i < x->agent_vars.n; i++)
+		words_add(&c->vars, x->agent_vars.v[i]);
+	words_set(&c->vars, "TMPDIR", copy_path(c, "tmp"));
+	words_set(&c->vars, "PWD", c->dir);
+	words_set(&c->vars, MARK, c->mark);
+	words_set(&c->vars, "CC_RUN_EXPERIMENTS_RUN",
+	    pool_printf("%d", c->run));
+}
+
+/*
+ * Write the configuration of the agent's .git, with what it needs of the
+ * repository's own.
+ */
+static void
+copy_config(struct copy *c)
+{
+	const char *path = copy_path(c, "config"), *text;
+	struct records records;
+	char *key, *value;
+
+	text = strlen(c->x->base) > 40 ? "[core]\n"
+	    "\trepositoryformatversion = 1\n\tfilemode = true\n"
+	    "\tlogallrefupdates = true\n"
+	    "[extensions]\n\tobjectFormat = sha256\n" : "[core]\n"
+	    "\trepositoryformatversion = 0\n\tfilemode = true\n"
+	    "\tlogallrefupdates = true\n";
+	file_write(path, text, strlen(text));
+	git_most(&c->git, 1, -1, ARGV("config", "--local", "--includes", "-z",
+	    "--get-regexp", "^(core\\.(autocrlf|eol|ignorecase|filemode|"
+	    "symlinks)|filter\\..*|user\\..*)$"));
+	records = git_records(&c->git);
+	while ((key = record_next(&records, '\0')) != NULL) {
+		if ((value = strchr(key, '\n')) != NULL)
+			*value++ = '\0';
+		git_or_die(&c->git, "config", "-f", path, "--add", key,
+		    value == NULL ? "true" : value);
+	}
+}
+
+/* Make the directory of a run anew.  The caller holds the run's lock. */
+static void
+copy_open(struct copy *c, const struct experiment *x, int run)
+{
+	struct sweep w = { .mark = c->mark, .children = 1 };
+
+	memset(c, 0, sizeof *c);
+	c->x = x;
+	c->run = run;
+	COPY(c->run_dir, pool_printf("%s/run-%d", x->copies, run));
+	COPY(c->dir, pool_printf("%s/%s", c->run_dir, base_name(x->top)));
+	COPY(c->mark, pool_printf("%s-%d", base_name(x->copies), run));
+	if (leftovers_kill(&w) > 0)
+		say("run %d: killed leftover processes of an earlier start",
+		    run);
+	directory_make(x->copies, 0300);
+	run_remove(x, run);
+	directory_make(c->run_dir, 0700);
+	directory_make(c->dir, 0777);
+	if (lstat(c->run_dir, &c->made) != 0)
+		die(1, "cannot look at %s:", c->run_dir);
+	copy_tmp(c);
+	copy_views(c);
+	copy_config(c);
+	c->gate_fd = open(pool_printf("%s/measure", x->directory), O_RDWR |
+	    O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (c->gate_fd < 0)
+		die(1, "cannot open %s/measure:", x->directory);
+}
+
+static void
+copy_remove(struct copy *c)
+{
+	if (chdir("/") != 0)
+		die(1, "cannot enter /:");
+	run_remove(c->x, c->run);
+	git_close(&c->git);
+	git_close(&c->store);
+	git_close(&c->taker);
+	words_free(&c->vars);
+	words_free(&c->submodules);
+	words_free(&c->excludes);
+	free(c->head);
+	free(c->refs);
+}
+
+/*
+ * Claude reads instructions from every parent of its directory.  Remove those
+ * in directories of ours; if there are others, exit with this status.
+ */
+static void
+parents_check(const struct experiment *x, const char *path, int status)
+{
+	static const char *const names[] = { "CLAUDE.md", "CLAUDE.local.md",
+	    "AGENTS.md", ".claude/CLAUDE.md", ".claude/rules", ".mcp.json",
+	    NULL };
+	char *dir = pool_printf("%s", path);
+	const char *const *name, *file;
+
+	while (*dir != '\0') {
+		*strrchr(dir, '/') = '\0';
+		for (name = names; *name != NULL; name++) {
+			file = pool_printf("%s/%s", dir, *name);
+			if (access(file, F_OK) != 0)
+				continue;
+			if (!is_inside(dir, x->directory))
+				die(status, "claude would read %s in each run: "
+				    "remove it, or set TMPDIR to a directory "
+				    "without one above", file);
+			files_remove(AT_FDCWD, file);
+			rmdir(pool_printf("%s/.claude", dir));
+			warn("%s, which claude would read, is removed", file);
+		}
+	}
+}
+
+/* Enter the copy, which an agent may have removed or replaced by a link. */
+static void
+copy_enter(struct copy *c)
+{
+	struct stat st;
+
+	if (lstat(c->dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		c->at[0] = '\0';
+		files_remove(AT_FDCWD, c->dir);
+		directory_make(c->dir, 0777);
+	} else if ((st.st_mode & S_IRWXU) != S_IRWXU) {
+		chmod(c->dir, 0755);
+	}
+	if (chdir(c->dir) != 0)
+		die(1, "cannot enter %s:", c->dir);
+}
+
+/*
+ * Make directories accessible and remove pipes and sockets, on which git would
+ * fail or wait; with `files`, make files accessible, too.  No other file is
+ * changed, because git would read it again.
+ */
+static void
+copy_sweep(DIR *dir, int depth, int files)
+{
+	struct dirent *d;
+	struct stat st;
+	DIR *below;
+
+	while ((d = dir_next(dir)) != NULL) {
+		if ((depth == 0 && strcmp(d->d_name, ".git") == 0) ||
+		    (d->d_type == DT_REG && !files) || d->d_type == DT_LNK ||
+		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		if (S_ISDIR(st.st_mode) && depth < DEPTH &&
+		    (below = dir_open(dirfd(dir), d->d_name)) != NULL)
+			copy_sweep(below, depth + 1, files);
+		else if (S_ISREG(st.st_mode) && files &&
+		    (~st.st_mode & 0600) != 0)
+			fchmodat(dirfd(dir), d->d_name, (st.st_mode & 07777) |
+			    0600, 0);
+		else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) &&
+		    !S_ISLNK(st.st_mode))
+			unlinkat(dirfd(dir), d->d_name, 0);
+	}
+}
+
+/* Remember the submodules of the commit that the index has. */
+static void
+copy_submodules(struct copy *c)
+{
+	struct records records;
+	char *record;
+
+	git_or_die(&c->git, "ls-files", "-s", "-z");
+	records = git_records(&c->git);
+	while ((record = record_next(&records, '\0')) != NULL)
+		if (begins(record, "160000 ")) {
+			record = strchr(record, '\t') + 1;
+			words_add(&c->submodules, record);
+			words_add(&c->excludes, pool_printf(
+			    ":(exclude,top,literal)%s", record));
+		}
+}
+
+/*
+ * Make the files equal to a commit.  With `all`, ignored files are removed,
+ * too.  Nothing is done if they are equal already.
+ */
+static void
+copy_reset(struct copy *c, const char *commit, int all)
+{
+	const char *const *clean = ARGV("clean", all ? "-ffdxq" : "-ffdq");
+	int first = c->tree[0] == '\0', tries, status = 1, at;
+	const char *last;
+	size_t i;
+
+	copy_enter(c);
+	if (strcmp(c->at, commit) == 0 && (c->clean || !all))
+		return;
+	for (tries = 0; tries < 2 && status != 0; tries++) {
+		if (tries > 0) {	/* what git cannot remove, we can */
+			files_remove(AT_FDCWD, c->dir);
+			unlink(copy_path(c, "index"));
+			copy_enter(c);
+		}
+		copy_sweep(dir_open(AT_FDCWD, c->dir), 0, 0);
+		unlink(copy_path(c, "index.lock"));
+		if ((status = git_try(&c->git, "read-tree", "--reset", "-u",
+		    commit)) == 0)
+			status = git_run(&c->git, -1, clean);
+	}
+	if (status != 0)
+		die(1, "cannot make a copy of %s in %s: %s", commit, c->dir,
+		    git_fault(&c->git));
+	for (i = 0; i < c->submodules.n; i++) {
+		at = parent_open(c->submodules.v[i], &last);
+		if (at < 0)
+			continue;
+		files_remove(at, last);
+		mkdirat(at, last, 0777);
+		close(at);
+	}
+	if (first)
+		copy_submodules(c);
+	git_or_die(&c->git, "rev-parse", pool_printf("%s^{tree}", commit));
+	COPY(c->tree, git_line(&c->git));
+	COPY(c->at, commit);
+	c->clean = all;
+}
+
+/* ---- the copy: the agent's .git -------------------------------------------- */
+
+/* A hash of the sizes and times of the packs in the store, which agents link. */
+static unsigned long long
+store_hash(const struct copy *c)
+{
+	DIR *dir = dir_open(AT_FDCWD, copy_path(c, "store/pack"));
+	unsigned long long sum = 0;
+	struct dirent *d;
+	struct stat st;
+
+	while ((d = dir_next(dir)) != NULL)
+		if (fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			sum += hash((unsigned long long)st.st_size ^
+			    (unsigned long long)st.st_mtim.tv_sec << 20 ^
+			    (unsigned long long)st.st_mtim.tv_nsec << 30,
+			    d->d_name);
+	return sum;
+}
+
+/* Make an empty store that borrows the objects of the user's repository. */
+static void
+store_make(struct copy *c)
+{
+	const char *text = pool_printf("%s/objects\n", c->x->common);
+
+	files_remove(AT_FDCWD, copy_path(c, "store"));
+	directory_make(copy_path(c, "store"), 0700);
+	directory_make(copy_path(c, "store/info"), 0700);
+	directory_make(copy_path(c, "store/pack"), 0700);
+	file_write(copy_path(c, "store/info/alternates"), text, strlen(text));
+	c->packs = 0;
+}
+
+/* Write a pack with all that commit needs, unless the store has it. */
+static void
+store_pack(struct copy *c, const char *commit)
+{
+	enum { PACKS = 50 };
+	const char *const *pack = ARGV("-c", "core.fsync=none", "-c",
+	    "pack.threads=1", "pack-objects", "-q", "--revs", "--window=0",
+	    copy_path(c, "store/pack/pack"));
+
+	if (c->packs > PACKS || store_hash(c) != c->stored)
+		c->packed[0] = '\0';
+	if (strcmp(c->packed, commit) == 0)
+		return;
+	if (c->packed[0] == '\0')
+		store_make(c);
+	git_input(&c->store, pool_printf(c->packed[0] == '\0' ? "%s\n" :
+	    "%s\n^%s\n", commit, c->packed), pack);
+	c->packs++;
+	c->stored = store_hash(c);
+	COPY(c->packed, commit);
+}
+
+/* Copy a file with its modification time, which git compares. */
+static void
+file_copy(const char *from, const char *to)
+{
+	char block[65536];
+	struct timespec times[2];
+	struct stat st;
+	ssize_t n = 0;
+	int in = file_open(AT_FDCWD, from, 0), out;
+
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (in < 0 || out < 0 || fstat(in, &st) != 0)
+		die(1, "cannot copy %s to %s:", from, to);
+	while ((n = read(in, block, sizeof block)) > 0)
+		if (fd_write(out, block, (size_t)n) != 0)
+			die(1, "cannot write %s:", to);
+	times[0] = times[1] = st.st_mtim;
+	if (n < 0 || futimens(out, times) != 0 || close(out) != 0)
+		die(1, "cannot copy %s to %s:", from, to);
+	close(in);
+}
+
+/* Link the packs of the store into the agent's .git. */
+static void
+store_link(const struct copy *c)
+{
+	DIR *dir = dir_open(AT_FDCWD, copy_path(c, "store/pack"));
+	const char *from, *to;
+	struct dirent *d;
+
+	while ((d = dir_next(dir)) != NULL) {
+		from = copy_path(c, pool_printf("store/pack/%s", d->d_name));
+		to = agent_git(c, pool_printf("objects/pack/%s", d->d_name));
+		if (link(from, to) != 0)
+			file_copy(from, to);
+	}
+}
+
+/*
+ * Remove all files of the agent's .git.  Keep the directories that each .git
+ * has, because making and removing directories is slow.
+ */
+static void
+agent_git_empty(const struct copy *c)
+{
+	DIR *dir = dir_open(AT_FDCWD, agent_git(c, "")), *below;
+	struct dirent *d;
+
+	if (dir == NULL)
+		files_remove(AT_FDCWD, agent_git(c, ""));
+	while ((d = dir_next(dir)) != NULL) {
+		below = NULL;
+		if (strcmp(d->d_name, "objects") == 0 ||
+		    strcmp(d->d_name, "refs") == 0 ||
+		    strcmp(d->d_name, "info") == 0)
+			below = dir_open(dirfd(dir), d->d_name);
+		if (below == NULL || files_empty(below, dirfd(below), 0, 0) > 0)
+			files_remove(dirfd(dir), d->d_name);
+	}
+}
+
+/* Copy a file of the user's git directory, if it is there. */
+static void
+agent_git_file(const struct copy *c, const char *name)
+{
+	size_t size;
+	char *text = file_text(AT_FDCWD, pool_printf("%s/%s", c->x->common,
+	    name), &size);
+
+	if (text != NULL)
+		file_write(agent_git(c, name), text, size);
+}
+
+/* Make the agent's .git, with the history of start on a branch of its own. */
+static void
+copy_new_git(struct copy *c, int run, int iteration, const char *start)
+{
+	static const char *const dirs[] = { "", "objects", "objects/pack",
+	    "objects/info", "refs", "refs/heads", "refs/tags", "info", NULL };
+	const char *const *dir;
+
+	store_pack(c, start);
+	agent_git_empty(c);
+	for (dir = dirs; *dir != NULL; dir++)
+		directory_make(agent_git(c, *dir), 0777);
+	store_link(c);
+	file_copy(copy_path(c, "index"), agent_git(c, "index"));
+	file_copy(copy_path(c, "config"), agent_git(c, "config"));
+	agent_git_file(c, "info/exclude");
+	agent_git_file(c, "info/attributes");
+	agent_git_file(c, "shallow");
+	COPY(c->branch, pool_printf("run-%d-iteration-%d", run, iteration));
+	free(c->head);
+	free(c->refs);
+	c->head = xstrdup(pool_printf("ref: refs/heads/%s\n", c->branch));
+	c->refs = xstrdup(pool_printf("%s refs/heads/%s\n%s refs/heads/%s\n",
+	    c->x->base, c->x->branch, start, c->branch));
+	file_write(agent_git(c, "packed-refs"), c->refs, strlen(c->refs));
+	file_write(agent_git(c, "HEAD"), c->head, strlen(c->head));
+}
+
+/* ---- the copy: taking the agent's work ------------------------------------- */
+
+/* Is the file of the agent's .git still as we wrote it? */
+static int
+agent_git_has(const struct copy *c, const char *name, const char *text)
+{
+	const char *now = file_text(AT_FDCWD, agent_git(c, name), NULL);
+
+	return now != NULL && strcmp(now, text) == 0;
+}
+
+/*
+ * Move the commits that the agent made on top of start into the user's
+ * repository.  Write the last one, or start if there is none, to parent.
+ * The configuration of the agent is never read.
+ */
+static void
+copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
+{
+	char head[ID_SIZE];
+	int in;
+
+	copy_to(parent, ID_SIZE, start);
+	if (!is_directory(agent_git(c, "objects")) ||
+	    !is_directory(agent_git(c, "")) ||
+	    file_text(AT_FDCWD, agent_git(c, "HEAD"), NULL) == NULL)
+		return;
+	if (agent_git_has(c, "HEAD", c->head) &&
+	    agent_git_has(c, "packed-refs", c->refs) && access(agent_git(c,
+	    pool_printf("refs/heads/%s", c->branch)), F_OK) != 0)
+		return;
+	copy_sweep(dir_open(AT_FDCWD, agent_git(c, "")), 1, 0);
+	files_remove(AT_FDCWD, agent_git(c, "config"));
+	file_copy(copy_path(c, "config"), agent_git(c, "config"));
+	if (git_try(&c->taker, pool_printf("--git-dir=%s", agent_git(c, "")),
+	    "rev-parse", "-q", "--verify", "HEAD^{commit}") != 0 ||
+	    strlen(git_line(&c->taker)) != strlen(start))
+		return;
+	COPY(head, git_line(&c->taker));
+	if (strcmp(head, start) == 0)
+		return;
+	in = fd_scratch_text(pool_printf("%s\n^%s\n", head, start));
+	if (git_run(&c->taker, in, ARGV("pack-objects", "-q",
+	    "--revs", "--stdout")) == 0 && lseek(c->taker.out, 0, SEEK_SET) ==
+	    0 && git_run(&c->git, c->taker.out, ARGV("unpack-objects", "-q",
+	    "--strict")) == 0 && git_try(&c->git, "merge-base",
+	    "--is-ancestor", start, head) == 0)
+		copy_to(parent, ID_SIZE, head);
+	close(in);
+}
+
+/*
+ * Make plain files of a repository inside the copy.  If it is a linked work
+ * tree of the agent's own .git, remove it.
+ */
+static void
+nested_remove(const struct copy *c, const char *path)
+{
+	char *text = file_text(AT_FDCWD, pool_printf("%s/.git", path), NULL);
+	const char *target = "";
+	char real[PATH_MAX];
+
+	if (text != NULL && begins(text, "gitdir: ")) {
+		text[strcspn(text, "\r\n")] = '\0';
+		target = text + strlen("gitdir: ");
+		if (*target != '/')
+			target = pool_printf("%s/%s/%s", c->dir, path, target);
+		if (realpath(target, real) != NULL)
+			target = real;
+	}
+	path_remove(is_inside(target, agent_git(c, "worktrees")) ? path :
+	    pool_printf("%s/.git", path));
+}
+
+/* Treat each repository that git lists inside the copy; return how many. */
+static int
+nested_pass(struct copy *c, const char *const *list, int tracked)
+{
+	struct records records;
+	char *record;
+	int found = 0;
+
+	git_most(&c->git, 0, -1, list);
+	records = git_records(&c->git);
+	while ((record = record_next(&records, '\0')) != NULL) {
+		if (tracked && !begins(record, "160000 "))
+			continue;
+		if (tracked)
+			record = strchr(record, '\t') + 1;
+		if (tracked ? words_have(&c->submodules, record) :
+		    record[strlen(record) - 1] != '/')
+			continue;
+		if (*record != '\0' && record[strlen(record) - 1] == '/')
+			record[strlen(record) - 1] = '\0';
+		nested_remove(c, record);
+		if (tracked)
+			git_or_die(&c->git, "update-index", "--force-remove",
+			    "--", record);
+		found++;
+	}
+	return found;
+}
+
+/* Make plain files of all repositories below paths that are not ignored. */
+static void
+copy_nested(struct copy *c)
+{
+	int tries = 0;
+
+	while (nested_pass(c, ARGV("ls-files", "-s", "-z"), 1) +
+	    nested_pass(c, ARGV("ls-files", "-o", "-z", "--exclude-standard"),
+	    0) > 0 && tries++ < DEPTH)
+		;
+}
+
+/* Add each file by itself, because git failed on all at once. */
+static int
+copy_add_each(struct copy *c)
+{
+	struct records records;
+	char *record;
+	int failed = 0;
+
+	if (git_try(&c->git, "ls-files", "-z", "-o", "-m", "-d",
+	    "--exclude-standard") != 0)
+		return 1;
+	records = git_records(&c->git);
+	while ((record = record_next(&records, '\0')) != NULL)
+		if (!words_have(&c->submodules, record) &&
+		    git_try(&c->git, "--literal-pathspecs", "add", "-A",
+		    "--ignore-errors", "--", record) != 0) {
+			warn("git cannot add %s: %s", record,
+			    git_fault(&c->git));
+			failed = 1;
+		}
+	return failed;
+}
+
+/*
+ * Put all files into the index, except ignored ones and those of submodules.
+ * Return 1 if git cannot add some of them, which a warning names.
+ */
+static int
+copy_add(struct copy *c, const char *parent)
+{
+	const char *const *add = ARGV("add", "-A", "--ignore-errors", "--",
+	    ".");
+	int status = git_with(&c->git, add, &c->excludes);
+
+	if (status == 0 && fd_size(c->git.err) == 0)
+		return 0;
+	copy_sweep(dir_open(AT_FDCWD, c->dir), 0, 1);
+	unlink(copy_path(c, "index.lock"));
+	git_or_die(&c->git, "read-tree", "--reset", parent);
+	copy_nested(c);
+	status = git_with(&c->git, add, &c->excludes);
+	if (status == 1)
+		warn("git cannot add all files, and the commit lacks some: %s",
+		    git_fault(&c->git));
+	if (status <= 1)
+		return status;
+	return copy_add_each(c);
+}
+
+/* Count what a commit changes; a binary file has no lines. */
+static void
+copy_changes(struct copy *c, const char *tree, struct changes *changes)
+{
+	struct records records;
+	char *record, *path;
+	long added, removed;
+	size_t len;
+
+	/* From another directory, because attributes can hide lines. */
+	git_or_die(&c->store, "-C", "/", "diff-tree", "-r", "-z", "--numstat",
+	    "--no-renames", c->tree, tree);
+	records = git_records(&c->store);
+	while ((record = record_next(&records, '\0')) != NULL) {
+		if (sscanf(record, "%ld\t%ld\t", &added, &removed) != 2)
+			added = removed = 0;
+		path = strchr(strchr(record, '\t') + 1, '\t') + 1;
+		len = strlen(path);
+		changes->files++;
+		changes->added += added;
+		changes->removed += removed;
+		if (len >= 3 && strcmp(path + len - 3, ".md") == 0) {
+			changes->md_added += added;
+			changes->md_removed += removed;
+		}
+	}
+}
+
+/* Warn if the directory of a submodule has files, which are not kept. */
+static void
+copy_submodules_look(const struct copy *c)
+{
+	struct dirent *d;
+	size_t i;
+	DIR *dir;
+
+	for (i = 0; i < c->submodules.n; i++) {
+		dir = dir_open(AT_FDCWD, c->submodules.v[i]);
+		if ((d = dir_next(dir)) == NULL)
+			continue;
+		warn("changes inside the submodule %s are not kept",
+		    c->submodules.v[i]);
+		closedir(dir);
+	}
+}
+
+/*
+ * Commit what an attempt left.  Its id is written to commit, or "" if nothing
+ * changed and `keep` is not set.
+ */
+static void
+copy_commit(struct copy *c, const char *start, const char *message, int keep,
+    struct changes *changes, char commit[ID_SIZE])
+{
+	char parent[ID_SIZE], tree[ID_SIZE];
 	int partial;
 
-	COPY(parent, tree_head(attempt));
-	partial = tree_add();
-	if (strcmp(parent, tree_start) != 0)
-		tree_add_forced(parent);
-	*changes = tree_changes();
-	if (!needed && changes->files == 0 && strcmp(parent, tree_start) == 0)
-		return "";
-	git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m",
-	    message);
-	COPY(id, git_said("rev-parse", "HEAD"));
-	refs_put(tree_ref(), id);
-	if (partial != 0) {
-		warn("git cannot add all that was left: the rest is removed");
-		tree_restore(tree_branch, id);
+	memset(changes, 0, sizeof *changes);
+	commit[0] = '\0';
+	copy_enter(c);
+	c->at[0] = '\0';
+	copy_sweep(dir_open(AT_FDCWD, c->dir), 0, 0);
+	copy_head(c, start, parent);
+	if (strcmp(parent, start) != 0) {
+		git_or_die(&c->git, "read-tree", "--reset", parent);
+		copy_nested(c);
 	}
-	return text("%s", id);
-}
-
-/* tree_keep: an attempt's commit, with what its own .gitignore hid. */
-static void
-tree_keep(const char *attempt, const char *commit)
-{
-	const char *left = commit[0] != '\0' ? commit : tree_start;
-	char hidden[ID_SIZE];
-
-	ref_keep(attempt, "", commit);		/* before its branch moves */
-	tree_checkout(tree_branch, tree_start);	/* but nothing is removed */
-	tree_add();
-	if (tree_changes().files == 0)
+	partial = copy_add(c, parent);
+	copy_submodules_look(c);
+	git_or_die(&c->git, "write-tree");
+	COPY(tree, git_line(&c->git));
+	if (strcmp(tree, c->tree) != 0)
+		copy_changes(c, tree, changes);
+	else if (!keep && strcmp(parent, start) == 0)
 		return;
-	COPY(hidden, commit_tree(tree_start, "what was hidden"));
-	git("read-tree", left);
-	git("read-tree", "-i", "-m", "--aggressive", tree_start, left, hidden);
-	ref_keep(attempt, "", commit_tree(left, "what its .gitignore hid"));
+	git_input(&c->git, message, ARGV("commit-tree", "-p", parent, tree));
+	copy_to(commit, ID_SIZE, git_line(&c->git));
+	if (keep && !partial) {
+		COPY(c->at, commit);
+		COPY(c->tree, tree);
+	}
 }
 
-/* tree_put_back: the tree is as before the attempt; what it left is kept. */
-static void
-tree_put_back(const char *attempt, const char *commit)
-{
-	tree_keep(attempt, commit);
-	tree_restore(tree_branch, tree_start);
-}
+/* ---- the ledger: one row per attempt --------------------------------------- */
 
-/* tree_user: the user's own branch; "" if HEAD was detached. */
-static const char *
-tree_user(void)
-{
-	return repo.home[0] != '\0' ? repo.home + strlen("refs/heads/") : "";
-}
-
-/* tree_home: the user's branch and index are back; the last act of all.  Where
- * his branch is an iteration's, or he had it moved as we waited, it stays. */
-static void
-tree_home(void)
-{
-	char id[ID_SIZE];
-
-	if (!tree_touched)
-		return;
-	tree_touched = 0;		/* also when git fails here, and dies */
-	tree_settle();
-	/* From here on git keeps it beside HEAD. */
-	index_copy(tree_index(), tree_file("index"));
-	words_set(&git_vars, "GIT_INDEX_FILE", tree_file("index"));
-	COPY(id, ref_id(repo.home)[0] != '\0' ? ref_id(repo.home) :
-	    repo.home_commit);
-	tree_restore(tree_user(), id);
-	unlink(tree_file(NOTE_NAME));
-}
-
-/* ---- claude: its command, its prompt, and why an attempt ended ---------- */
-
+/*
+ * The ledger is opened once and kept open.  A row is one write and an fsync
+ * under the write lock.  Header, rows and reader follow from one table.
+ */
 struct attempt {
 	int run, iteration, number;
 	enum outcome outcome;
-	struct ended ended;
-	int last;			/* the run's own limit is the nearer */
+	int finished;			/* it ends its iteration */
+	int status;			/* claude's exit status */
 	char started_at[32];
-	char ref[NAME_SIZE];		/* where what it left is kept */
-	char commit[ID_SIZE];		/* what it left; "" nothing */
+	double seconds, charged;	/* -1: unknown */
+	char base[ID_SIZE], commit[ID_SIZE];
 	struct changes changes;
-	int protected_touched;		/* -1: nothing is protected */
-	char fault[512];		/* not the arm that was asked for */
+	char turns[24], cost[32], tokens[TOKENS][24];
+	char session[64], model[64], version[32];
+	int survivors, protected_touched;	/* -1: unknown */
+	/* what follows is not in the ledger */
+	enum why why;			/* it was ended */
+	int last;			/* the run's limit is the nearer one */
+	char fault[512];		/* why it is not the arm asked for */
 	char said[256];			/* the first line of its stderr */
 };
 
-static int transcript_fd = -1;		/* of the call, to read it again */
+enum column_kind {
+	PREFIX,				/* the experiment */
+	INT, LONG,			/* a negative one is unknown: "" */
+	SECONDS,			/* the same, with three digits */
+	STRING, OUTCOME
+};
 
-/* scratch_reset: what agents and benchmarks left in their TMPDIR is gone. */
-static void
-scratch_reset(void)
-{
-	if (plan_only)
-		return;
-	unlink(private_dir);		/* an agent may make a link of it */
-	mkdir(private_dir, 0700);	/* or remove it */
-	files_remove(AT_FDCWD, text("%s/tmp", private_dir));
-	if (mkdir(text("%s/tmp", private_dir), 0700) != 0)
-		die(1, "cannot make the directory %s/tmp:", private_dir);
-}
+#define COLUMN(name, member, kind) { name, kind, \
+	    offsetof(struct attempt, member), \
+	    sizeof ((struct attempt *)0)->member }
 
-/* private_use: for the index, and for the TMPDIR of agents. */
-static void
-private_use(void)
-{
-	scratch_reset();
-	words_set(&agent_vars, "TMPDIR", text("%s/tmp", private_dir));
-	words_set(&agent_vars, "PWD", top);
-	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());
-}
+static const struct column {
+	const char *name;
+	enum column_kind kind;
+	size_t at, size;
+} columns[] = {
+	{ "experiment_id", PREFIX, 0, 0 },
+	COLUMN("run_id", run, INT),
+	COLUMN("iteration_id", iteration, INT),
+	COLUMN("attempt", number, INT),
+	COLUMN("outcome", outcome, OUTCOME),
+	COLUMN("finished", finished, INT),
+	COLUMN("exit_status", status, INT),
+	COLUMN("started_at", started_at, STRING),
+	COLUMN("duration_seconds", seconds, SECONDS),
+	COLUMN("charged_seconds", charged, SECONDS),
+	COLUMN("base_commit", base, STRING),
+	COLUMN("commit", commit, STRING),
+	COLUMN("files_changed", changes.files, LONG),
+	COLUMN("total_added", changes.added, LONG),
+	COLUMN("total_removed", changes.removed, LONG),
+	COLUMN("md_added", changes.md_added, LONG),
+	COLUMN("md_removed", changes.md_removed, LONG),
+	COLUMN("num_turns", turns, STRING),
+	COLUMN("cost_usd", cost, STRING),
+	COLUMN("input_tokens", tokens[INPUT], STRING),
+	COLUMN("output_tokens", tokens[OUTPUT], STRING),
+	COLUMN("cache_read_tokens", tokens[CACHE_READ], STRING),
+	COLUMN("cache_creation_tokens", tokens[CACHE_CREATION], STRING),
+	COLUMN("session_id", session, STRING),
+	COLUMN("model", model, STRING),
+	COLUMN("claude_version", version, STRING),
+	COLUMN("survivors", survivors, INT),
+	COLUMN("protected_touched", protected_touched, INT)
+};
 
-/* point_name: of the experiment, for a person. */
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+/* The field of a column; an unknown value is an empty string. */
 static const char *
-point_name(int run, int iteration)
+column_print(const struct experiment *x, const struct attempt *a,
+    const struct column *c)
 {
-	return text("run %d/%ld iteration %d/%ld", run, opt.runs, iteration,
-	    opt.iterations);
+	const void *at = (const char *)a + c->at;
+	double seconds;
+	long n;
+
+	switch (c->kind) {
+	case PREFIX:
+		return x->opt.prefix;
+	case INT:
+	case LONG:
+		n = c->kind == INT ? *(const int *)at : *(const long *)at;
+		return n < 0 ? "" : pool_printf("%ld", n);
+	case SECONDS:
+		seconds = *(const double *)at;
+		return seconds < 0 ? "" : pool_printf("%.3f", seconds);
+	case OUTCOME:
+		return outcomes[*(const enum outcome *)at].name;
+	case STRING:
+		break;
+	}
+	return at;
 }
 
-/* result_name: a file of one point of the experiment. */
-static const char *
-result_name(int run, int iteration, const char *rest)
-{
-	return text("%s--run-%d--iteration-%d--%s", opt.prefix, run, iteration,
-	    rest);
-}
-
-enum { LOG = O_RDWR | O_CREAT | O_EXCL | O_APPEND };
-
-/* result_log: such a file, for a child to write and for us to read. */
+/* Set an attempt's member from a field; return 0, or -1 if it is invalid. */
 static int
-result_log(int run, int iteration, const char *rest, int how)
+column_read(const struct experiment *x, struct attempt *a,
+    const struct column *c, const char *field)
 {
-	const char *name = result_name(run, iteration, rest);
-	int fd;
+	void *at = (char *)a + c->at;
+	char *end = NULL;
+	long n = -1;
+	int o;
 
-	if (plan_only)
+	switch (c->kind) {
+	case PREFIX:
+		return strcmp(field, x->opt.prefix) == 0 ? 0 : -1;
+	case INT:
+	case LONG:
+		if (*field != '\0')
+			n = strtol(field, &end, 10);
+		if (end != NULL && (*end != '\0' || n < 0 ||
+		    (c->kind == INT && n > INT_MAX / 2)))
+			return -1;
+		if (c->kind == INT)
+			*(int *)at = (int)n;
+		else
+			*(long *)at = n;
+		return 0;
+	case SECONDS:
+		*(double *)at = *field == '\0' ? -1 : strtod(field, &end);
+		return strspn(field, "0123456789.") == strlen(field) ? 0 : -1;
+	case OUTCOME:
+		for (o = 0; o < OUTCOMES; o++)
+			if (strcmp(field, outcomes[o].name) == 0) {
+				*(enum outcome *)at = (enum outcome)o;
+				return 0;
+			}
 		return -1;
-	if (how == LOG)			/* never through a planted link */
-		files_remove(output_fd, name);
-	fd = openat(output_fd, name, how | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	    0600);
-	if (fd < 0)
-		die(1, "cannot open %s/%s:", repo.output, name);
-	return fd;
+	case STRING:
+		if (strlen(field) >= c->size)
+			return -1;
+		copy_to(at, c->size, field);
+		return 0;
+	}
+	return -1;
 }
 
-/* claude_words: the command line, less the prompt, which is its stdin. */
-static const char *const *
-claude_words(void)
+static char *
+ledger_header(void)
 {
-	static struct words w;
+	const char *names[COLUMNS + 1] = { NULL };
+	char *text;
+	size_t size, i;
+	FILE *to = stream_begin(&text, &size);
+
+	for (i = 0; i < COLUMNS; i++)
+		names[i] = columns[i].name;
+	csv_line(to, names);
+	return stream_end(to, &text);
+}
+
+/* Append text to the ledger: one write and an fsync, or exit. */
+static void
+ledger_write(const struct experiment *x, const char *text)
+{
+	size_t size = strlen(text);
+	off_t before = fd_size(x->ledger_fd);
+	int error;
+
+	errno = ENOSPC;			/* what a short write means */
+	if (write(x->ledger_fd, text, size) == (ssize_t)size &&
+	    fsync(x->ledger_fd) == 0)
+		return;
+	error = errno;
+	if (ftruncate(x->ledger_fd, before) != 0)
+		warn("cannot cut a half-written row from the ledger:");
+	errno = error;
+	die(1, "cannot write %s/%s:", x->output,
+	    experiment_file(x, "iterations"));
+}
+
+/* Append the row of an attempt.  The caller holds the write lock. */
+static void
+ledger_append(const struct experiment *x, const struct attempt *a)
+{
+	const char *fields[COLUMNS + 1] = { NULL };
+	char *text;
+	size_t size, i;
+	FILE *to = stream_begin(&text, &size);
+
+	for (i = 0; i < COLUMNS; i++)
+		fields[i] = column_print(x, a, &columns[i]);
+	csv_line(to, fields);
+	ledger_write(x, stream_end(to, &text));
+}
+
+/*
+ * Open the ledger, if it exists; CUT_TORN: and cut a torn last row; MAKE: and make a
+ * new one if there is none.  For these two, the caller holds the write lock.
+ */
+enum ledger_how { LOOK, CUT_TORN, MAKE };
+
+static void
+ledger_open(struct experiment *x, enum ledger_how how)
+{
+	const char *name = experiment_file(x, "iterations");
+	const char *header = ledger_header();
+	struct stat st;
+	size_t size, cut;
+	char *text;
+
+	if (x->ledger_fd >= 0)
+		close(x->ledger_fd);
+	x->ledger_fd = openat(x->output_fd, name, O_RDWR | O_APPEND |
+	    (how == MAKE ? O_CREAT : 0) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+	if (x->ledger_fd < 0 && how != MAKE &&
+	    (errno == ENOENT || errno == EBADF))
+		return;
+	if (x->ledger_fd < 0 || fstat(x->ledger_fd, &st) != 0)
+		die(1, "cannot open %s/%s:", x->output, name);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		die(EXIT_USAGE, "%s/%s is a link or no regular file: move it "
+		    "away", x->output, name);
+	text = fd_text(x->ledger_fd, &size);
+	for (cut = strlen(text); cut > 0 && text[cut - 1] != '\n'; cut--)
+		;
+	if (cut > 0 && !begins(text, header))
+		die(EXIT_USAGE, "%s/%s has another header, of another version "
+		    "or edited: move it away, or choose another prefix",
+		    x->output, name);
+	if (cut < size && how != LOOK) {
+		if (ftruncate(x->ledger_fd, (off_t)cut) != 0 ||
+		    fsync(x->ledger_fd) != 0)
+			die(1, "cannot write %s/%s:", x->output, name);
+		warn("%s: a torn last row was cut", name);
+	}
+	if (cut == 0 && how == MAKE) {
+		ledger_write(x, header);
+		if (fsync(x->output_fd) != 0)
+			die(1, "cannot write %s:", x->output);
+	}
+}
+
+/* The content of the ledger behind its header, for ledger_next(). */
+static char *
+ledger_text(const struct experiment *x)
+{
+	char *text = x->ledger_fd < 0 ? NULL : fd_text(x->ledger_fd, NULL);
+	char *rows = text == NULL ? NULL : strchr(text, '\n');
+
+	return rows == NULL ? pool_take(xstrdup("")) : rows + 1;
+}
+
+/* Read the next row; return 1, or 0 at the end.  Exit if it is invalid. */
+static int
+ledger_next(const struct experiment *x, char **text, struct attempt *a)
+{
+	char *fields[COLUMNS];
+	const char *row = *text;
+	int n = csv_next(text, fields, COLUMNS), i, bad;
+
+	if (n == 0)
+		return 0;
+	memset(a, 0, sizeof *a);
+	bad = n != COLUMNS;
+	for (i = 0; i < COLUMNS && !bad; i++)
+		bad = column_read(x, a, &columns[i], fields[i]) != 0;
+	if (bad || a->run < 1 || a->iteration < 1 || a->number < 1 ||
+	    a->iteration > x->opt.iterations)
+		die(EXIT_USAGE, "%s/%s: \"%.60s...\" is no row of prefix %s "
+		    "with iterations 1 to %ld: move the file away, or choose "
+		    "another prefix", x->output, experiment_file(x,
+		    "iterations"), row, x->opt.prefix, x->opt.iterations);
+	return 1;
+}
+
+/* ---- runs: what the rows of the ledger add up to ---------------------------- */
+
+struct run {
+	int id;
+	int next;			/* the first unfinished iteration */
+	int attempts;			/* made at the iteration `next` */
+	double charged;			/* agent time used, seconds */
+	struct words commits;		/* [m]: after iteration m; [0]: baseline */
+	struct attempt last;		/* its last row */
+	int rows;
+	int counts[OUTCOMES];		/* of the last row of each iteration */
+	double seconds, cost;		/* of all rows */
+	int unknown;			/* attempts without a known cost */
+};
+
+/* The commit that the next iteration starts from. */
+static const char *
+run_commit(const struct run *r)
+{
+	return r->commits.v[r->commits.n - 1];
+}
+
+/* Add a row.  Return 0, or -1 if it does not follow the rows before it. */
+static int
+run_add(struct run *r, const struct attempt *a)
+{
+	if (a->iteration != r->next || a->number <= r->attempts)
+		return -1;
+	if (r->rows > 0 && r->last.iteration == a->iteration)
+		r->counts[r->last.outcome]--;
+	r->counts[a->outcome]++;
+	r->rows++;
+	r->last = *a;
+	r->seconds += a->seconds > 0 ? a->seconds : 0;
+	r->cost += strtod(a->cost, NULL);
+	r->unknown += a->cost[0] == '\0';
+	r->charged += a->charged > 0 ? a->charged : 0;
+	r->attempts = a->number;
+	if (a->finished > 0) {
+		words_add(&r->commits, outcomes[a->outcome].keep ? a->commit :
+		    run_commit(r));
+		r->next++;
+		r->attempts = 0;
+	}
+	return 0;
+}
+
+static void
+runs_free(const struct experiment *x, struct run *runs)
+{
+	long id;
+
+	for (id = 0; runs != NULL && id <= x->opt.runs; id++)
+		words_free(&runs[id].commits);
+	free(runs);
+}
+
+/*
+ * Read the ledger: an array of runs by id, from 1 on.  Another process may
+ * have added runs beyond ours.
+ */
+static struct run *
+runs_read(const struct experiment *x)
+{
+	size_t n = (size_t)x->opt.runs + 1;
+	struct run *runs = xrealloc(NULL, n * sizeof *runs);
+	char *text = ledger_text(x);
+	struct attempt a;
+	size_t id;
+
+	memset(runs, 0, n * sizeof *runs);
+	for (id = 0; id < n; id++) {
+		runs[id].id = (int)id;
+		runs[id].next = 1;
+		words_add(&runs[id].commits, x->base);
+	}
+	while (ledger_next(x, &text, &a))
+		if (a.run <= x->opt.runs && run_add(&runs[a.run], &a) != 0)
+			die(EXIT_USAGE, "%s/%s: run %d iteration %d attempt %d "
+			    "does not follow the rows before it: move the file"
+			    " away, or choose another prefix", x->output,
+			    experiment_file(x, "iterations"), a.run,
+			    a.iteration, a.number);
+	return runs;
+}
+
+/* Has the run no more iterations? */
+static int
+run_over(const struct experiment *x, const struct run *r)
+{
+	return r->next > x->opt.iterations ||
+	    x->opt.timeout - r->charged < (double)ENOUGH_S;
+}
+
+static const char *
+benchmark_file(const struct experiment *x, int run, int iteration,
+    const char *benchmark)
+{
+	return result_name(x, run, iteration, pool_printf("%.*s.csv",
+	    (int)strcspn(benchmark, "="), benchmark));
+}
+
+/* Do all benchmarks have results at this point? */
+static int
+point_measured(const struct experiment *x, int run, int iteration)
+{
+	const struct words *b = &x->opt.benchmarks;
+	size_t i = 0;
+
+	while (i < b->n && output_has(x, benchmark_file(x, run, iteration,
+	    b->v[i])))
+		i++;
+	return i == b->n;
+}
+
+/* Is a measurement missing at iteration m, which is finished? */
+static int
+point_wanted(const struct experiment *x, const struct run *r, int m)
+{
+	int end = m == r->next - 1 && (run_over(x, r) ||
+	    x->opt.benchmark_only);
+
+	if (x->opt.benchmark_only && r->rows == 0)
+		return 0;		/* the run has not begun */
+	return (m == 0 || end || x->opt.every_iteration) &&
+	    !point_measured(x, r->id, m);
+}
+
+/* Has the run nothing left to do? */
+static int
+run_done(const struct experiment *x, const struct run *r)
+{
+	int m;
+
+	if (!run_over(x, r) && !x->opt.benchmark_only)
+		return 0;
+	for (m = 0; m < r->next; m++)
+		if (point_wanted(x, r, m))
+			return 0;
+	return 1;
+}
+
+/* Write diffstats, which follow from the ledger.  src is all but *.md. */
+static void
+diffstats_write(const struct experiment *x)
+{
+	const char *name = experiment_file(x, "diffstats");
+	char *text;
+	struct attempt a;
+	struct changes c;
+	FILE *to;
+
+	lock_write(x, 1);
+	text = ledger_text(x);
+	to = output_begin(x, name);
+	fputs("experiment_id,run_id,iteration_id,src_added,src_removed,"
+	    "md_added,md_removed,total_added,total_removed\n", to);
+	while (ledger_next(x, &text, &a)) {
+		if (a.finished != 1)
+			continue;
+		c = a.changes;
+		if (!outcomes[a.outcome].keep || c.files < 0)
+			memset(&c, 0, sizeof c);
+		csv_field(to, x->opt.prefix);
+		fprintf(to, ",%d,%d,%ld,%ld,%ld,%ld,%ld,%ld\n", a.run,
+		    a.iteration, c.added - c.md_added, c.removed -
+		    c.md_removed, c.md_added, c.md_removed, c.added,
+		    c.removed);
+	}
+	output_end(x, to, name);
+	lock_write(x, 0);
+}
+
+static int
+has_ref(const struct words *refs, const char *ref)
+{
+	return words_find(refs, pool_printf("%s ", ref)) < refs->n;
+}
+
+/* Make the refs that follow from a row, except those of the list. */
+static void
+row_refs(struct git *g, const struct experiment *x, const struct run *r,
+    const struct attempt *a, const struct words *refs)
+{
+	const char *attempt = attempt_ref(x, a->run, a->iteration, a->number);
+	const char *branch = branch_ref(x, a->run, a->iteration);
+
+	if (a->commit[0] != '\0' && !outcomes[a->outcome].keep &&
+	    !has_ref(refs, attempt))
+		git_ref(g, x, attempt, a->commit, 0);
+	if (a->finished == 1 && !has_ref(refs, branch))
+		git_ref(g, x, branch, r->commits.v[a->iteration], 0);
+}
+
+/* ---- experiment.csv: what defines the experiment ---------------------------- */
+
+/* Add a key, with '-' as '_', and its value. */
+static void
+setting_add(struct words *w, const char *key, const char *value)
+{
+	char *name = pool_printf("%s", key), *s;
+
+	for (s = name; (s = strchr(s, '-')) != NULL;)
+		*s = '_';
+	words_add(w, name);
+	words_add(w, value);
+}
+
+/* Add the options that are recorded. */
+static void
+settings_options(const struct options *o, struct words *w)
+{
+	const struct setting *s;
+	const struct words *list;
 	size_t i;
 
-	if (w.n > 0)
-		return w.v;
-	words_add(&w, repo.claude);
-	for (i = 1; claude_command[i] != NULL; i++)
-		words_add(&w, claude_command[i]);
-	if (!opt.no_plugin) {
-		words_add(&w, "--plugin-dir");
-		words_add(&w, plugin_dir);
+	for (s = settings; s->name != NULL; s++) {
+		if (s->agree == FREE)
+			continue;
+		if (s->kind == NUMBER) {
+			setting_add(w, s->name, pool_printf("%ld",
+			    *LONG_AT(o, s)));
+		} else if (s->kind == TIME) {
+			setting_add(w, s->name, pool_printf("%.10g",
+			    *TIME_AT(o, s)));
+		} else if (s->kind == TEXT) {
+			setting_add(w, s->name, *TEXT_AT(o, s) == NULL ? "" :
+			    *TEXT_AT(o, s));
+		} else if (s->kind == FLAG) {
+			setting_add(w, s->name, *FLAG_AT(o, s) ? "1" : "0");
+		} else {
+			list = LIST_AT(o, s);
+			for (i = 0; i < list->n; i++)
+				setting_add(w, s->name, list->v[i]);
+		}
 	}
-	for (i = 0; i < opt.claude_arguments.n; i++)
-		words_add(&w, opt.claude_arguments.v[i]);
-	return w.v;
 }
 
-/* claude_prompt: the base prompt, then which iteration it is; to be freed. */
-static char *
-claude_prompt(const struct attempt *a)
+/* What claude --version prints. */
+static const char *
+claude_version(const struct experiment *x)
 {
-	char *prompt = NULL;
-	size_t size;
-	FILE *to = memory_begin(&prompt, &size);
+	const char *const argv[] = { x->claude, "--version", NULL };
+	struct words vars = { NULL, 0 };
+	struct process p = { .path = x->claude, .argv = argv, .vars = &vars,
+	    .in = -1, .limit = VERSION_TIMEOUT_S };
+	const char *line;
+	struct ended e;
+	size_t i;
 
-	fprintf(to, "%s\nThis is iteration %d of %ld in run %d.\n", opt.prompt,
-	    a->iteration, opt.iterations, a->run);
-	if (a->iteration > 1)
+	for (i = 0; i < x->agent_vars.n; i++)
+		words_add(&vars, x->agent_vars.v[i]);
+	p.mark = pool_printf("%s-0", base_name(x->copies));
+	words_set(&vars, MARK, p.mark);
+	p.out = p.err = fd_scratch();
+	process_run(&p, &e);
+	line = e.status == 0 ? fd_line(p.out) : "";
+	close(p.out);
+	words_free(&vars);
+	return line;
+}
+
+/* The commit of the plugin's repository, with -dirty if it has changes. */
+static const char *
+plugin_commit(const struct experiment *x)
+{
+	const char *commit = "";
+	struct git g;
+
+	git_open(&g, x);
+	if (git_try(&g, "-C", x->plugin, "rev-parse", "-q", "--verify",
+	    "HEAD") == 0) {
+		commit = git_line(&g);
+		git_try(&g, "-C", x->plugin, "status", "--porcelain", ".");
+		if (fd_size(g.out) > 0)
+			commit = pool_printf("%s-dirty", commit);
+	}
+	git_close(&g);
+	return commit;
+}
+
+/* What experiment.csv has of this command line: keys and values in turn. */
+static void
+settings_now(const struct experiment *x, int begun, struct words *w)
+{
+	int plugin = !x->opt.no_plugin;
+	struct utsname host;
+
+	if (uname(&host) < 0)
+		die(1, "cannot describe the experiment:");
+	setting_add(w, "key", "value");
+	setting_add(w, "version", VERSION);
+	setting_add(w, "started_at", utc(time(NULL)));
+	setting_add(w, "host", host.nodename);
+	setting_add(w, "system", pool_printf("%s %s %s", host.sysname,
+	    host.release, host.machine));
+	setting_add(w, "directory", x->top);
+	setting_add(w, "baseline", x->opt.baseline);
+	setting_add(w, "baseline_commit", x->base);
+	setting_add(w, "plugin_directory", plugin ? x->plugin : "");
+	setting_add(w, "plugin_commit", plugin ? plugin_commit(x) : "");
+	setting_add(w, "claude_path", x->claude);
+	setting_add(w, "claude_version", begun ? "" : claude_version(x));
+	setting_add(w, "claude_arguments", quoted(x->opt.claude_arguments.v));
+	setting_add(w, "prompt", x->prompt);
+	settings_options(&x->opt, w);
+}
+
+/* Read experiment.csv; an empty list if there is none. */
+static void
+settings_read(const struct experiment *x, struct words *w)
+{
+	char *text = file_text(x->output_fd, experiment_file(x, "experiment"),
+	    NULL), *fields[2];
+
+	while (text != NULL && csv_next(&text, fields, 2) == 2)
+		setting_add(w, fields[0], fields[1]);
+}
+
+static void
+settings_write(const struct experiment *x, const struct words *w)
+{
+	const char *name = experiment_file(x, "experiment");
+	FILE *to = output_begin(x, name);
+	size_t i;
+
+	for (i = 0; i + 1 < w->n; i += 2)
+		csv_line(to, (const char *const[]){ w->v[i], w->v[i + 1],
+		    NULL });
+	output_end(x, to, name);
+}
+
+/* All values of a key, one a line. */
+static const char *
+settings_values(const struct words *w, const char *key)
+{
+	char *text;
+	size_t size, i;
+	FILE *to = stream_begin(&text, &size);
+	char *s;
+
+	for (i = 0; i + 1 < w->n; i += 2)
+		if (strcmp(w->v[i], key) == 0)
+			fprintf(to, "%s\n", w->v[i + 1]);
+	s = stream_end(to, &text);
+	if (*s != '\0')
+		s[strlen(s) - 1] = '\0';
+	return s;
+}
+
+/* Is each of the first start's benchmarks among those of now? */
+static int
+settings_more(const char *old, const char *now)
+{
+	size_t len;
+
+	for (; *old != '\0'; old += len + (old[len] == '\n')) {
+		const char *s = now;
+
+		len = strcspn(old, "\n");
+		while (*s != '\0' && (strcspn(s, "\n") != len ||
+		    strncmp(s, old, len) != 0))
+			s += strcspn(s, "\n") + (s[strcspn(s, "\n")] == '\n');
+		if (*s == '\0')
+			return 0;
+	}
+	return 1;
+}
+
+/* How a key of experiment.csv must agree, if it is an option. */
+static enum agree
+setting_agrees(const char *key)
+{
+	const struct setting *s;
+	size_t i;
+
+	for (s = settings; s->name != NULL; s++) {
+		for (i = 0; key[i] != '\0' && (key[i] == s->name[i] ||
+		    (key[i] == '_' && s->name[i] == '-')); i++)
+			;
+		if (key[i] == '\0' && s->name[i] == '\0')
+			return s->agree;
+	}
+	return FREE;
+}
+
+/*
+ * Compare one key of the first start with now.  Exit if the difference is
+ * refused.  Return 1 if the file must have the value of now.
+ */
+static int
+setting_compare(const struct experiment *x, const char *key, const char *old,
+    const char *now)
+{
+	static const char *const told[] = { "version", "host", "plugin_commit",
+	    "claude_path", "claude_version", NULL };
+	static const char *const kept[] = { "started_at", "system",
+	    "directory", "baseline", NULL };
+	enum agree agree = setting_agrees(key);
+
+	if (strcmp(old, now) == 0 || is_one(key, kept))
+		return 0;
+	if (agree == GROW && strtol(now, NULL, 10) > strtol(old, NULL, 10))
+		return 1;
+	if (agree == MORE && settings_more(old, now))
+		return 1;
+	if (is_one(key, told)) {
+		if (*now != '\0')
+			say("prefix %s was started with %s %s, now it is %s",
+			    x->opt.prefix, key, old, now);
+		return 0;
+	}
+	die(EXIT_USAGE, "prefix %s was started with another %s: \"%.200s\", now"
+	    " \"%.200s\": use the old value%s, or choose another prefix",
+	    x->opt.prefix, key, old, now, agree == GROW ?
+	    " or a larger one" : agree == MORE ? " and add new names only" :
+	    "");
+	return 0;
+}
+
+/*
+ * Compare the settings of the first start with those of now.  With `write`,
+ * rewrite experiment.csv if runs or benchmarks were added.
+ */
+static void
+settings_agree(const struct experiment *x, const struct words *old,
+    const struct words *now, int write)
+{
+	struct words both = { NULL, 0 };
+	size_t i, j;
+	int changed = 0, take;
+
+	for (i = 0; i + 1 < now->n; i += 2) {
+		const char *key = now->v[i];
+
+		if (i > 0 && strcmp(now->v[i - 2], key) == 0)
+			continue;	/* the first of several values */
+		take = setting_compare(x, key, settings_values(old, key),
+		    settings_values(now, key));
+		changed |= take;
+		for (j = 0; j + 1 < (take ? now : old)->n; j += 2)
+			if (strcmp((take ? now : old)->v[j], key) == 0)
+				setting_add(&both, key,
+				    (take ? now : old)->v[j + 1]);
+	}
+	for (i = 0; i + 1 < old->n; i += 2)	/* what is missing now */
+		if (*settings_values(now, old->v[i]) == '\0')
+			setting_compare(x, old->v[i], settings_values(old,
+			    old->v[i]), "");
+	if (changed && write)
+		settings_write(x, &both);
+	words_free(&both);
+}
+
+/* ---- claude: its prompt, one call, and why it ended -------------------------- */
+
+/* The base prompt, then which iteration of which run it is. */
+static char *
+claude_prompt(const struct experiment *x, int run, int iteration)
+{
+	char *prompt;
+	size_t size;
+	FILE *to = stream_begin(&prompt, &size);
+
+	fprintf(to, "%s\nThis is iteration %d of %ld in run %d.\n", x->prompt,
+	    iteration, x->opt.iterations, run);
+	if (iteration > 1)
 		fputs("Build on the improvements of the previous iterations.\n",
 		    to);
-	if (a->iteration == opt.iterations)
+	if (iteration == x->opt.iterations)
 		fputs("This is the last iteration.\n", to);
 	fputs("When you are done, commit your work with a descriptive"
 	    " message.\n", to);
-	memory_end(to);
-	return prompt;
+	return stream_end(to, &prompt);
 }
 
-/* tail_limited: does one of the last lines begin as a rate limit does? */
+/* Does a line near the end of a file begin as a rate limit does? */
 static int
-tail_limited(int fd)
+is_limit_near_end(int fd)
 {
 	enum { TAIL = 65536 };
 	off_t size = fd_size(fd);
@@ -3999,34 +4112,42 @@ tail_limited(int fd)
 	return found;
 }
 
-/* result_limited: does a failed result tell of a rate limit? */
+/* Does a failed result tell of a rate limit? */
 static int
-result_limited(const struct event *r)
+is_limited(const struct transcript *t)
 {
+	const struct event *r = &t->result;
+	int status = (int)strtol(r->api_status, NULL, 10);
+
 	return strcmp(r->api_error, "usage_limit_reached") == 0 ||
-	    strcmp(r->api_status, "429") == 0 ||
-	    strcmp(transcript.limit.limit, "rejected") == 0 ||
-	    (r->api_status[0] == '\0' &&	/* before 2.1.330 */
+	    status == 429 || strcmp(t->limit.limit, "rejected") == 0 ||
+	    ((status == 0 || status == 400) &&
 	    begins_one(r->text, limit_texts));
 }
 
-/* result_denied: can no later call succeed either? */
+/* Would every later call fail as well? */
 static int
-result_denied(const struct event *r)
+is_denied(const struct transcript *t)
 {
-	return strcmp(r->api_status, "401") == 0 ||
-	    strcmp(r->api_status, "403") == 0 ||
-	    strcmp(r->api_status, "404") == 0 || transcript.billing ||
+	const struct event *r = &t->result;
+	int status = (int)strtol(r->api_status, NULL, 10);
+
+	return status == 401 || status == 403 || status == 404 || t->billing ||
 	    begins(r->text, "Credit balance is too low") ||
 	    begins(r->text, "Not logged in");
 }
 
-/* claude_outcome: the first that holds, from claude's own words first. */
+/*
+ * The outcome of a call, the first rule that holds; claude's own words come
+ * first.  status: its exit status, why and last: how it was ended, limited: a
+ * limit text in output that is no JSON.
+ */
 static enum outcome
-claude_outcome(const struct attempt *a)
+claude_outcome(const struct transcript *t, enum why why, int last, int status,
+    int limited)
 {
-	const struct event *r = &transcript.result;
-	int told = r->type[0] != '\0', status = a->ended.status;
+	const struct event *r = &t->result;
+	int told = r->type[0] != '\0';
 
 	if (told && strcmp(r->is_error, "true") != 0 &&
 	    !begins(r->subtype, "error"))
@@ -4034,144 +4155,274 @@ claude_outcome(const struct attempt *a)
 	if (strcmp(r->subtype, "error_max_turns") == 0 ||
 	    strcmp(r->subtype, "error_max_budget_usd") == 0)
 		return CAPPED;
-	if (a->ended.why == BY_SIGNAL)
+	if (why == BY_SIGNAL)
 		return INTERRUPTED;
-	if (a->ended.why == BY_LIMIT && a->last)
+	if (why == BY_LIMIT && last)
 		return OUT_OF_TIME;
-	if (a->ended.why == BY_LIMIT || a->ended.why == BY_SILENCE)
-		return TIMEOUT;
+	if (why == BY_LIMIT || why == BY_SILENCE)
+		return TIMED_OUT;
 	if (told)
-		return result_limited(r) ? RATE_LIMIT :
-		    result_denied(r) ? DENIED : FAILURE;
-	if (transcript.json)
+		return is_limited(t) ? RATE_LIMIT : is_denied(t) ? DENIED :
+		    FAILURE;
+	if (t->json)
 		return FAILURE;
 	if (status == 0)
 		return SUCCESS;
-	if (status == 2 || (status != 124 && tail_limited(transcript_fd)))
+	if (status == 2 || (status != 124 && limited))
 		return RATE_LIMIT;
-	return status == 124 ? TIMEOUT : FAILURE;
+	return status == 124 ? TIMED_OUT : FAILURE;
 }
 
-/* claude_fault: is the plugin as asked?  "" if so, or what is wrong. */
-static const char *
-claude_fault(void)
-{
-	const struct event *init = &transcript.init;
-
-	if (init->type[0] == '\0')		/* it never came so far */
-		return "";
-	if (opt.no_plugin)
-		return init->plugin_loaded ? text("claude has loaded the plugin"
-		    " %s in the arm without it", plugin_dir) : "";
-	return init->plugin_loaded && !init->plugin_failed ? "" :
-	    text("claude has not loaded the plugin %s%s%s", plugin_dir,
-	    init->plugin_fault[0] != '\0' ? ": " : "", init->plugin_fault);
-}
+struct call {				/* what finished and wrong look at */
+	struct transcript *t;
+	int fd;
+};
 
 static int
-claude_finished(void)
+claude_finished(void *to)
 {
-	transcript_read(transcript_fd);
-	return transcript.finished;
+	struct call *call = to;
+
+	transcript_read(call->t, call->fd);
+	return call->t->result_last && call->t->tasks.n == 0;
 }
 
-/* claude_wrong: is this the other arm?  -1: it has not said so far. */
+/* Is the arm at fault?  -1: there is no init event yet. */
 static int
-claude_wrong(void)
+claude_wrong(void *to)
 {
-	transcript_read(transcript_fd);
-	return transcript.init.type[0] == '\0' ? -1 : *claude_fault() != '\0';
+	struct call *call = to;
+
+	transcript_read(call->t, call->fd);
+	return call->t->init.type[0] == '\0' ? -1 :
+	    *arm_fault(call->t) != '\0';
 }
 
-/* claude_call: one call, to its end and to the end of all it started. */
+/* Copy what the transcript tells to the attempt. */
 static void
-claude_call(struct attempt *a)
+attempt_told(struct attempt *a, const struct transcript *t)
 {
-	const char *name = text("attempt-%d.jsonl", a->number);
-	struct statvfs disk;
-	char *prompt = claude_prompt(a);
-	struct process p = { .path = repo.claude, .argv = claude_words(),
-	    .environment = &agent_vars, .input = prompt, .limit = job->limit,
-	    .idle = opt.idle_timeout, .agent = 1,
-	    .finished = claude_finished, .wrong = claude_wrong };
+	const struct event *r = &t->result, *init = &t->init;
+	int i;
 
-	p.out = result_log(a->run, a->iteration, name, LOG);
-	p.err = result_log(a->run, a->iteration,
-	    text("attempt-%d.err", a->number), LOG);
-	transcript_fd = result_log(a->run, a->iteration, name, O_RDONLY);
+	COPY(a->turns, r->turns);
+	COPY(a->cost, r->cost);
+	for (i = 0; i < TOKENS; i++)
+		COPY(a->tokens[i], r->models ? pool_printf("%lld",
+		    r->tokens[i]) : r->usage[i]);
+	COPY(a->session, init->session[0] != '\0' ? init->session :
+	    r->session);
+	COPY(a->model, init->model);
+	COPY(a->version, init->version);
+}
+
+/* Call claude once; all that it started has ended afterwards. */
+static void
+claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
+    double limit)
+{
+	const struct experiment *x = c->x;
+	const char *name = result_name(x, a->run, a->iteration,
+	    pool_printf("attempt-%d", a->number));
+	struct call call = { .t = t };
+	struct process p = { .path = x->claude, .argv = x->command.v,
+	    .vars = &c->vars, .limit = limit, .idle = x->opt.idle_timeout,
+	    .mark = c->mark, .claude = 1, .finished = claude_finished,
+	    .wrong = claude_wrong, .to = &call };
+	struct ended e;
+
+	p.in = fd_scratch_text(claude_prompt(x, a->run, a->iteration));
+	p.out = output_log(x, pool_printf("%s.jsonl", name), O_EXCL);
+	p.err = output_log(x, pool_printf("%s.err", name), O_EXCL);
+	call.fd = file_open(x->output_fd, pool_printf("%s.jsonl", name), 0);
 	COPY(a->started_at, utc(time(NULL)));
-	process_run(&p, &a->ended);
-	free(prompt);
-	/* As the ledger has it, so that a resumed run has as much time left; if
-	 * claude did run, never 0, by which nothing would be charged. */
-	if (a->ended.seconds > 0)
-		a->ended.seconds = strtod(text("%.3f", a->ended.seconds +
-		    0.0005), NULL);
-	scratch_reset();
-	if (plan_only)
-		return;
-	transcript_read(transcript_fd);
-	a->outcome = claude_outcome(a);
-	COPY(a->fault, claude_fault());
+	process_run(&p, &e);
+	close(p.in);
+	transcript_read(t, call.fd);
+	/* As the ledger has it, so that a resumed run has as much time left. */
+	a->seconds = e.seconds > 0 ? strtod(pool_printf("%.3f", e.seconds +
+	    0.0005), NULL) : 0;
+	a->status = e.status;
+	a->why = e.why;
+	a->survivors = e.survivors;
+	a->outcome = claude_outcome(t, e.why, a->last, e.status,
+	    is_limit_near_end(p.out) || is_limit_near_end(p.err));
+	CUT(a->fault, arm_fault(t));
 	if (a->fault[0] != '\0')
 		a->outcome = FAILURE;
-	if (a->outcome == FAILURE && fstatvfs(p.out, &disk) == 0 &&
-	    disk.f_bavail == 0)
-		die(1, "no space left for %s in %s", name, repo.output);
-	COPY(a->said, fd_line(p.err));
+	CUT(a->said, fd_line(p.err));
+	attempt_told(a, t);
 	close(p.out);
 	close(p.err);
-	close(transcript_fd);
+	close(call.fd);
+	copy_tmp(c);
 }
 
-/* claude_message: the commit that ends an attempt; to be freed. */
+/* The message of the commit.  The prefix is not in it: it may tell the arm. */
 static char *
-claude_message(const struct attempt *a)
+claude_message(const struct attempt *a, const struct transcript *t)
 {
-	const char *said = transcript.result.text;
+	const char *said = t->result.text;
 	size_t size, len = strlen(said);
-	char *message = NULL;
-	FILE *to = memory_begin(&message, &size);
+	char *message;
+	FILE *to = stream_begin(&message, &size);
 
-	fprintf(to, "%s: run %d, iteration %d: %s\n\n", opt.prefix, a->run,
-	    a->iteration, outcome_names[a->outcome]);
-	if (len > TEXT_SIZE - 8)	/* cut, maybe amid a character */
+	fprintf(to, "run %d, iteration %d: %s\n\n", a->run, a->iteration,
+	    outcomes[a->outcome].name);
+	if (len > TEXT_SIZE - 8)	/* it may be cut within a character */
 		while ((said[--len] & 0xc0) == 0x80 && len > 0)
 			;
 	if (len > 0)
 		fprintf(to, "%.*s\n\n", (int)len, said);
-	fprintf(to, "Experiment: %s\nRun: %d\nIteration: %d\nAttempt: %d\n"
-	    "Outcome: %s\n", opt.prefix, a->run, a->iteration, a->number,
-	    outcome_names[a->outcome]);
-	if (transcript.init.session[0] != '\0')
-		fprintf(to, "Session: %s\n", transcript.init.session);
-	fprintf(to, "Seconds: %.3f\nExit-Status: %d\nSurvivors: %d\n",
-	    a->ended.seconds, a->ended.status, a->ended.survivors);
-	memory_end(to);
-	return message;
+	fprintf(to, "Run: %d\nIteration: %d\nAttempt: %d\nOutcome: %s\n",
+	    a->run, a->iteration, a->number, outcomes[a->outcome].name);
+	if (a->session[0] != '\0')
+		fprintf(to, "Session: %s\n", a->session);
+	return stream_end(to, &message);
 }
 
-/* ---- benchmarks: the yardstick, at one point of the experiment ---------- */
+/* ---- stopping and waiting ----------------------------------------------------- */
+
+/* Stop everything; the first stop gives exit status and reason. */
+static void
+stop_all(const struct experiment *x, int status, const char *why)
+{
+	lock_write(x, 1);
+	if (x->shared->status == 0) {
+		CUT(x->shared->reason, why);
+		x->shared->status = status;
+	}
+	lock_write(x, 0);
+}
+
+/* Must this child start nothing new? */
+static int
+is_ending(const struct experiment *x)
+{
+	return is_stopping() || x->shared->status != 0;
+}
+
+/*
+ * No benchmark is measured while an agent of this user works with the same
+ * TMPDIR.  The file `measure` has two lock bytes.  An agent takes the gate,
+ * then work together with other agents, then releases the gate.  A measurement
+ * takes the gate, then work alone; while it waits, no new agent begins.
+ */
+enum gate { GATE, WORK };
+
+static int
+gate_lock(const struct copy *c, enum gate byte, short type)
+{
+	struct flock range;
+
+	return fd_lock(c->gate_fd, F_SETLK, type, byte, 1, &range);
+}
+
+/* Wait for the right to work; return -1 if everything stops meanwhile. */
+static int
+gate_enter(const struct copy *c, int measure)
+{
+	double start = monotonic(), told = start;
+	char state[16];
+	long wait = 2;
+
+	COPY(state, c->x->job->state);
+	while (gate_lock(c, GATE, F_WRLCK) != 0 ||
+	    gate_lock(c, WORK, measure ? F_WRLCK : F_RDLCK) != 0) {
+		if (!measure)
+			gate_lock(c, GATE, F_UNLCK);
+		if (is_ending(c->x)) {
+			gate_lock(c, GATE, F_UNLCK);
+			return -1;
+		}
+		if (monotonic() >= told && monotonic() - start > 1) {
+			say("run %d: waiting until %s", c->run, measure ?
+			    "no agent is at work, to measure" :
+			    "a measurement has ended");
+			told = monotonic() + 3600;
+		}
+		COPY(c->x->job->state, "waiting");
+		nap(wait);
+		wait = wait < 50 ? wait * 2 : 100;
+	}
+	gate_lock(c, GATE, F_UNLCK);
+	COPY(c->x->job->state, state);
+	return is_ending(c->x) ? -1 : 0;
+}
+
+static void
+gate_leave(const struct copy *c)
+{
+	gate_lock(c, WORK, F_UNLCK);
+}
+
+/* When the rate limit ends, or 0 if claude has not told. */
+static time_t
+limit_end(const struct transcript *t)
+{
+	long long end = strtoll(t->limit.resets_at, NULL, 10);
+
+	return (time_t)(end > 100000000000 ? end / 1000 : end);
+}
+
+/* The same for a person. */
+static const char *
+limit_when(const struct transcript *t)
+{
+	return limit_end(t) > 0 ? pool_printf(", which resets at %s",
+	    utc(limit_end(t))) : "";
+}
+
+/* Sleep until the rate limit resets; return -1 if that takes too long. */
+static int
+limit_wait(const struct experiment *x, const struct run *r,
+    const struct transcript *t)
+{
+	double wait = limit_end(t) == 0 ? WAIT_S :
+	    difftime(limit_end(t), time(NULL)) + WAIT_MORE_S;
+	double start = monotonic(), now = start, waited;
+
+	if (wait < WAIT_MORE_S)
+		wait = WAIT_MORE_S;
+	lock_write(x, 1);
+	waited = x->shared->waited += wait;
+	lock_write(x, 0);
+	if (waited > WAIT_MOST_S)
+		return -1;
+	say("%s: rate limit%s: waiting for %s", point_name(x, r->id, r->next),
+	    limit_when(t), duration(wait));
+	job_show(x, r->id, r->next, "limit", wait);
+	for (; now - start < wait && !is_ending(x); now = monotonic()) {
+		alarm(1);
+		signal_take();
+	}
+	alarm(0);
+	return 0;
+}
+
+/* ---- measuring: the benchmarks at one point of the experiment ---------------- */
 
 struct samples {
 	double *us;			/* microseconds */
 	size_t n;
 };
 
+enum measured { MEASURED, FAILED, STOPPED };
+
 static void
 samples_add(struct samples *s, double us)
 {
-	s->us = resize(s->us, (s->n + 1) * sizeof *s->us);
+	s->us = xrealloc(s->us, (s->n + 1) * sizeof *s->us);
 	s->us[s->n++] = us;
 }
 
-/* runtime_next: the next sample that a log tells, as us; -1 none, -2 bad. */
+/* The next sample that a log tells, in us; -1: none, -2: not understood. */
 static double
 runtime_next(FILE *in)
 {
 	static const char word[] = "runtime:";
-	static const char *const units[] = { "ns", "us", "ms", "s" };
-	static const double each[] = { 1e-3, 1, 1e3, 1e6 };
+	const char *const units[] = { "ns", "us", "ms", "s" };
+	const double each[] = { 1e-3, 1, 1e3, 1e6 };
 	char rest[64], *end;
 	size_t n = 0, sign;
 	double value;
@@ -4186,15 +4437,15 @@ runtime_next(FILE *in)
 			;
 		for (sign = 0; sign < 2 && (c == '.' || c == '-');
 		    c = getc_unlocked(in))
-			rest[sign++] = (char)c;	/* .5 is bc's; -.5 is bad */
+			rest[sign++] = (char)c;
 		ungetc(c, in);
 		if (!isdigit(c))		/* prose */
 			continue;
 		line_read(in, rest + sign, sizeof rest - sign);
 		value = strtod(rest, &end);
 		if (strspn(rest, "0123456789.") < (size_t)(end - rest))
-			return -2;		/* 0x10, 1e5 */
-		end += strspn(end, " ");
+			return -2;		/* 0x10, 1e5, -1 */
+		end += strspn(end, " \t");
 		for (i = 0; i < 4; i++)
 			if (begins(end, units[i]) && value * each[i] < 1e15 &&
 			    !isalnum((unsigned char)end[strlen(units[i])]))
@@ -4204,506 +4455,1041 @@ runtime_next(FILE *in)
 	return -1;
 }
 
-/* runtime_near: does a line of a log look like a sample, but to us? */
-static int
-runtime_near(int log, off_t start)
-{
-	FILE *in = fd_stream(log, start);
-	char line[256];
-	int near = 0;
-
-	while (!near && line_read(in, line, sizeof line))
-		near = strncasecmp(line + strspn(line, " \t"), "runtime",
-		    strlen("runtime")) == 0 &&
-		    strpbrk(line, "0123456789") != NULL;
-	fclose(in);
-	return near;
-}
-
-static char benchmark_why[64];		/* the last one has failed */
-
-/* benchmark_run: one command, into its log; 0, -1 failed, 1 interrupted. */
-static int
-benchmark_run(const char *command, int log, double *seconds)
+/* Execute a command in the copy, into its log; say why if it failed. */
+static enum measured
+command_run(const struct copy *c, const char *command, int log,
+    double *seconds, const char **why)
 {
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
-	struct process p = { .path = argv[0], .argv = argv,
-	    .environment = &agent_vars, .out = log, .err = log,
-	    .limit = opt.benchmark_timeout, .agent = 1 };
+	struct process p = { .path = argv[0], .argv = argv, .vars = &c->vars,
+	    .in = -1, .out = log, .err = log,
+	    .limit = c->x->opt.benchmark_timeout, .mark = c->mark };
 	struct ended e;
 
 	process_run(&p, &e);
-	scratch_reset();
+	copy_tmp(c);
 	*seconds = e.seconds;
-	COPY(benchmark_why, e.why == BY_LIMIT ? "--benchmark-timeout" :
-	    text("exit status %d", e.status));
-	if (e.why == BY_SIGNAL)
-		return 1;
-	return e.why == BY_ITSELF && e.status == 0 ? 0 : -1;
+	*why = e.why == BY_LIMIT ? pool_printf("timed out after %s "
+	    "(--benchmark-timeout)", duration(e.seconds)) :
+	    pool_printf("exit status %d", e.status);
+	return e.why == BY_SIGNAL ? STOPPED :
+	    e.why == BY_ITSELF && e.status == 0 ? MEASURED : FAILED;
 }
 
-/* benchmark_samples: all executions of one; as benchmark_run says. */
-static int
-benchmark_samples(const char *command, int log, struct samples *s)
+/* Take all samples of a benchmark. */
+static enum measured
+benchmark_samples(const struct copy *c, const char *command, int log,
+    struct samples *s, const char **why)
 {
+	enum measured result;
 	double seconds = 0, us;
 	size_t before;
 	off_t start;
-	int i, result, bad = 0;
+	long i;
 	FILE *in;
 
-	for (i = 0; i < opt.samples && !bad; i++) {
+	for (i = 0; i < c->x->opt.samples; i++) {
 		start = fd_size(log);
 		before = s->n;
-		if ((result = benchmark_run(command, log, &seconds)) != 0)
+		result = command_run(c, command, log, &seconds, why);
+		if (result != MEASURED)
 			return result;
-		if (plan_only)
-			continue;
 		in = fd_stream(log, start);
 		while ((us = runtime_next(in)) >= 0)
 			samples_add(s, us);
 		fclose(in);
-		if ((bad = us == -2))
-			COPY(benchmark_why, "expected runtime: NUMBER and ns, "
-			    "us, ms or s");
-		if (i == 0 && !bad && s->n == before &&
-		    runtime_near(log, start))
-			warn("%s: expected runtime: NUMBER and ns, us, ms or "
-			    "s: the wall time of %.60s is taken", job->what,
-			    command);
+		if (us == -2) {
+			*why = "expected runtime: NUMBER and ns, us, ms or s";
+			return FAILED;
+		}
 		if (s->n == before)
 			samples_add(s, seconds * 1e6);
 	}
-	return bad ? -1 : 0;
+	return MEASURED;
 }
 
-/* benchmark_file: the CSV of NAME=COMMAND at this point. */
-static const char *
-benchmark_file(int run, int iteration, const char *benchmark)
-{
-	return result_name(run, iteration, text("%.*s.csv",
-	    (int)strcspn(benchmark, "="), benchmark));
-}
-
-/* benchmark_write: that file; the header alone: it failed. */
+/* Write the results of a benchmark; the header alone if it failed. */
 static void
-benchmark_write(int run, int iteration, const char *benchmark,
-    const struct samples *s)
+benchmark_write(const struct experiment *x, int run, int iteration,
+    const char *benchmark, const struct samples *s)
 {
-	char file[PATH_MAX];
-	size_t i, n = kept_n;
-	FILE *to;
+	const char *name = benchmark_file(x, run, iteration, benchmark);
+	FILE *to = output_begin(x, name);
+	size_t i;
 
-	COPY(file, benchmark_file(run, iteration, benchmark));
-	to = file_begin(file);
 	fputs("experiment_id,run_id,iteration_id,outer_iteration_id,"
 	    "runtime_us\n", to);
-	for (i = 0; i < s->n; i++)
-		csv_line(to, (const char *const[]){ opt.prefix,
-		    text("%d", run), text("%d", iteration),
-		    text("%zu", i + 1), text("%.0f", s->us[i]), NULL });
-	file_end(to, file);
-	kept_n = 0;			/* see kept_note */
-	kept_add(&n, file);		/* the next one may not change it */
-	kept_n = n;
-}
-
-/* benchmark_there: has it been measured at this point? */
-static int
-benchmark_there(int run, int iteration, const char *benchmark)
-{
-	return !plan_only && faccessat(output_fd, benchmark_file(run,
-	    iteration, benchmark), F_OK, 0) == 0;
-}
-
-/* benchmarks_there: have all? */
-static int
-benchmarks_there(int run, int iteration)
-{
-	size_t i = 0;
-
-	while (i < opt.benchmarks.n &&
-	    benchmark_there(run, iteration, opt.benchmarks.v[i]))
-		i++;
-	return i == opt.benchmarks.n;
-}
-
-/* benchmark_one: NAME=COMMAND; 1 when it was interrupted. */
-static int
-benchmark_one(int run, int iteration, const char *benchmark, int built,
-    const char **failed)
-{
-	const char *command = strchr(benchmark, '=') + 1;
-	char name[NAME_SIZE];
-	struct samples s = { NULL, 0 };
-	int log, result = -1;
-
-	COPY(name, text("%.*s", (int)(command - 1 - benchmark), benchmark));
-	log = result_log(run, iteration, text("%s.log", name), LOG);
-	if (built)
-		result = benchmark_samples(command, log, &s);
-	else			/* of the build the why is still there */
-		dprintf(log, "the build failed: see %s\n",
-		    result_name(run, iteration, "build.log"));
-	if (result < 0) {
-		s.n = 0;
-		*failed = ", not all with success";
-		warn("run %d iteration %d: benchmark %s failed, %s%s: see "
-		    "%s/%s", run, iteration, name, built ? "" : "the build: ",
-		    benchmark_why, repo.output,
-		    result_name(run, iteration, text("%s.log", name)));
+	for (i = 0; i < s->n; i++) {
+		csv_field(to, x->opt.prefix);
+		fprintf(to, ",%d,%d,%zu,%.0f\n", run, iteration, i + 1,
+		    s->us[i]);
 	}
-	if (result <= 0 && !plan_only)
-		benchmark_write(run, iteration, benchmark, &s);
+	output_end(x, to, name);
+}
+
+/* Print the last lines of a log. */
+static void
+log_show(int log)
+{
+	enum { TAIL = 1000, LINES = 5, SLOTS = LINES + 1 };
+	off_t size = fd_size(log);
+	FILE *in = fd_stream(log, size > TAIL ? size - TAIL : 0);
+	char lines[SLOTS][200];
+	long n = 0, i;
+
+	while (line_read(in, lines[n % SLOTS], sizeof *lines))
+		n++;
+	for (i = n > LINES ? n - LINES : 0; i < n; i++)
+		warn("  | %s", lines[i % SLOTS]);
+	fclose(in);
+}
+
+/* Measure NAME=COMMAND, or note that the build failed. */
+static enum measured
+benchmark_one(const struct copy *c, int run, int iteration,
+    const char *benchmark, const char *build_why)
+{
+	const struct experiment *x = c->x;
+	const char *command = strchr(benchmark, '=') + 1, *why = build_why;
+	const char *name = pool_printf("%.*s", (int)(command - 1 - benchmark),
+	    benchmark);
+	const char *file = result_name(x, run, iteration,
+	    pool_printf("%s.log", build_why == NULL ? name : "build"));
+	struct samples s = { NULL, 0 };
+	enum measured result = FAILED;
+	int log = build_why == NULL ? output_log(x, file, 0) :
+	    file_open(x->output_fd, file, 0);
+
+	if (build_why == NULL)
+		result = benchmark_samples(c, command, log, &s, &why);
+	if (result == FAILED) {
+		s.n = 0;
+		warn("%s: benchmark %s failed%s: %s: see %s/%s",
+		    point_name(x, run, iteration), name, build_why == NULL ?
+		    "" : " because the build failed", why, x->output, file);
+	}
+	if (result == FAILED && iteration == 0)
+		log_show(log);
+	else if (result != STOPPED)
+		benchmark_write(x, run, iteration, benchmark, &s);
 	close(log);
 	free(s.us);
-	return result > 0;
+	return result;
 }
 
-/* benchmark_protect: the protected paths are the baseline's. */
+/* Make the protected paths those of the baseline. */
 static void
-benchmark_protect(void)
+protect(struct copy *c)
 {
+	const struct experiment *x = c->x;
 	const char *const *restore = ARGV("checkout", "-q", "--no-overlay",
-	    repo.base, "--"), *const *list = ARGV("ls-files", "-z", "--others",
-	    "--");
+	    x->base, "--");
 
-	if (opt.protect.n == 0)
+	if (x->opt.protect.n == 0)
 		return;
-	/* An agent's line endings and filters are not for these files. */
-	git_try("checkout", "-q", "--no-overlay", repo.base, "--",
+	/* An agent's attributes would change line ends of these files. */
+	git_try(&c->git, "checkout", "-q", "--no-overlay", x->base, "--",
 	    ":(top,glob)**/.gitattributes");
-	if (git_protected(restore) != 0) {
-		tree_walk(AT_FDCWD, top, 0, OPEN_UP);
-		if (git_protected(restore) != 0)
-			git_fail(restore, 1);
-	}
-	if (plan_only)
-		return;
-	if (git_protected(list) != 0)
-		git_fail(list, 1);
-	tree_clear();
+	if (git_with(&c->git, restore, &x->opt.protect) != 0)
+		git_fail(&c->git, restore, 1);
+	c->at[0] = '\0';
 }
 
-/* benchmark_point: measure what is missing there; 1: interrupted. */
-static int
-benchmark_point(int run, int iteration)
+/* Execute the build command; why is NULL if it succeeded. */
+static enum measured
+build_run(const struct copy *c, int run, int iteration, const char **why)
 {
-	int log, stopped = 0, built = 0;
-	const char *failed = "";
-	char commit[NAME_SIZE];		/* in a plan, its branch */
+	const struct experiment *x = c->x;
+	enum measured result;
 	double seconds;
-	size_t i;
+	int log;
 
-	if (benchmarks_there(run, iteration))
-		return 0;
-	COPY(tree_branch, iteration > 0 ? branch_name(run, iteration) : "");
-	COPY(commit, iteration == 0 ? repo.base : plan_only ? tree_branch :
-	    git_said("rev-parse", "--verify", tree_ref()));
-	tree_restore(tree_branch, commit);
-	if (job_wait(MEASURE) != 0)
-		return 1;
-	benchmark_protect();
-	if (!plan_only)
-		tree_known();
-	COPY(job->what, text("%s benchmark", point_name(run, iteration)));
-	job->limit = opt.benchmark_timeout;
-	if (opt.build != NULL) {
-		log = result_log(run, iteration, "build.log", LOG);
-		built = benchmark_run(opt.build, log, &seconds);
-		stopped = built > 0;
-		close(log);
-	}
-	for (i = 0; !stopped && i < opt.benchmarks.n; i++)
-		stopped = !benchmark_there(run, iteration,
-		    opt.benchmarks.v[i]) && benchmark_one(run, iteration,
-		    opt.benchmarks.v[i], built == 0, &failed);
-	job->state = AGENT;		/* git is work, too */
-	if (!plan_only) {		/* what they did is undone */
-		tree_settle();
-		refs_undo();
-	}
-	tree_restore(tree_branch, commit);
-	if (!stopped && !plan_only)
-		say("%s: benchmarks are done%s", point_name(run, iteration),
-		    failed);
-	return stopped;
+	*why = NULL;
+	if (x->opt.build == NULL)
+		return MEASURED;
+	log = output_log(x, result_name(x, run, iteration, "build.log"), 0);
+	result = command_run(c, x->opt.build, log, &seconds, why);
+	close(log);
+	if (result == MEASURED)
+		*why = NULL;
+	return result;
 }
 
-/* ---- the ledger: one row per attempt, and what it adds up to ------------ */
-
-/* whole: a number as a field; a negative one is not known. */
-static const char *
-whole(long long n)
-{
-	return n < 0 ? "" : text("%lld", n);
-}
-
-static struct client {			/* a version of claude with a model */
-	char name[112];
-	int attempts;
-} *clients;				/* as the ledger has them */
-static int clients_n;
-
-/* client_attempt: one more by it, where it is known; is it a second one? */
+/* Measure what is missing at one point.  Return -1 if everything stops. */
 static int
-client_attempt(const char *version, const char *model)
+point_measure(struct copy *c, const struct run *r, int m)
 {
-	const char *name = text("%.31s %.63s", version, model);
-	int i = 0;
-
-	if (*version == '\0')
-		return 0;
-	while (i < clients_n && strcmp(clients[i].name, name) != 0)
-		i++;
-	if (i == clients_n) {
-		clients = resize(clients, (size_t)++clients_n *
-		    sizeof *clients);
-		COPY(clients[i].name, name);
-		clients[i].attempts = 0;
-	}
-	return clients[i].attempts++ == 0 && clients_n > 1;
-}
-
-/* ledger_row: what is known of an attempt, on disk before the next starts. */
-static void
-ledger_row(const struct attempt *a, double charged)
-{
-	const struct event *r = &transcript.result, *init = &transcript.init;
-	const char *tokens[TOKENS];
-	int i;
-
-	for (i = 0; i < TOKENS; i++)
-		tokens[i] = r->models ? whole(r->tokens[i]) : r->usage[i];
-	table_append(&tables[LEDGER], (const char *const[]){ opt.prefix,
-	    whole(a->run), whole(a->iteration), whole(a->number),
-	    outcome_names[a->outcome], whole(a->ended.status), a->started_at,
-	    text("%.3f", a->ended.seconds), text("%.3f", charged), tree_start,
-	    a->commit, whole(a->changes.files), whole(a->changes.added),
-	    whole(a->changes.removed), r->turns, r->cost, tokens[INPUT],
-	    tokens[OUTPUT], tokens[CACHE_READ], tokens[CACHE_CREATION],
-	    init->session[0] != '\0' ? init->session : r->session,
-	    init->model, init->version, whole(a->ended.survivors),
-	    whole(a->protected_touched), NULL });
-	if (client_attempt(init->version, init->model))
-		warn("run %d iteration %d: claude is %s %s now, it was %s: "
-		    "attempts of both are in one experiment", a->run,
-		    a->iteration, init->version, init->model, clients[0].name);
-}
-
-/* diffstats_row: what a finished iteration changed; src is all but *.md. */
-static void
-diffstats_row(const struct attempt *a)
-{
-	static const struct changes none;
-	const struct changes *c = a->outcome == FAILURE ? &none : &a->changes;
-
-	table_append(&tables[DIFFSTATS], (const char *const[]){ opt.prefix,
-	    whole(a->run), whole(a->iteration), whole(c->added - c->md_added),
-	    whole(c->removed - c->md_removed), whole(c->md_added),
-	    whole(c->md_removed), whole(c->added), whole(c->removed), NULL });
-}
-
-/* setting: a row of <prefix>--experiment.csv; '-' in the key becomes '_'. */
-static void
-setting(struct words *w, const char *name, const char *value)
-{
-	char key[NAME_SIZE], *s;
-
-	COPY(key, name);
-	for (s = key; (s = strchr(s, '-')) != NULL;)
-		*s = '_';
-	words_add(w, key);
-	words_add(w, value);
-}
-
-/* settings_options: the options that define the experiment. */
-static void
-settings_options(struct words *w)
-{
-	const struct setting *s;
-	const struct words *list;
+	const struct experiment *x = c->x;
+	const struct words *b = &x->opt.benchmarks;
+	const char *commit = r->commits.v[m], *why;
+	enum measured result = MEASURED;
+	int failed = 0;
 	size_t i;
 
-	for (s = settings; s->name != NULL; s++) {
-		list = s->at;
-		if (s->kind == NUMBER)
-			setting(w, s->name, text("%ld", *(long *)s->at));
-		else if (s->kind == TIME)
-			setting(w, s->name, text("%.10g", *(double *)s->at));
-		else if (s->kind == COMMAND)
-			setting(w, s->name, opt.build == NULL ? "" : opt.build);
-		else if (s->kind == DEFINES)
-			setting(w, s->name, whole(*(int *)s->at));
-		else if (s->kind == BENCHMARK || s->kind == PATHS)
-			for (i = 0; i < list->n; i++)
-				setting(w, s->name, list->v[i]);
-	}
+	if (point_measured(x, r->id, m))
+		return 0;
+	job_show(x, r->id, m, "benchmark", 0);
+	if (gate_enter(c, 1) != 0)
+		return -1;
+	copy_reset(c, commit, 1);
+	copy_new_git(c, r->id, m, commit);
+	words_set(&c->vars, "CC_RUN_EXPERIMENTS_RUN",
+	    pool_printf("%d", r->id));
+	space_check(x);
+	protect(c);
+	c->at[0] = '\0';
+	result = build_run(c, r->id, m, &why);
+	for (i = 0; i < b->n && result != STOPPED; i++)
+		if (!output_has(x, benchmark_file(x, r->id, m, b->v[i]))) {
+			result = benchmark_one(c, r->id, m, b->v[i], why);
+			failed |= result == FAILED;
+		}
+	copy_enter(c);
+	space_check(x);
+	gate_leave(c);
+	if (failed && m == 0)
+		stop_all(x, 1, "a benchmark of the baseline failed: mend it");
+	else if (result != STOPPED)
+		say("%s: benchmarks are measured%s", point_name(x, r->id, m),
+		    failed ? "; some have failed" : "");
+	pool_free();
+	return result == STOPPED ? -1 : 0;
 }
 
-/* settings_now: all that defines the experiment, and where it began. */
-static void
-settings_now(struct words *w, const char *version)
-{
-	char *arguments = NULL;
-	struct utsname host;
-	size_t size, i;
-	FILE *to = memory_begin(&arguments, &size);
+/* ---- the loop of the header comment ------------------------------------------- */
 
-	if (uname(&host) < 0)
-		die(1, "cannot describe the experiment:");
-	for (i = 0; i < opt.claude_arguments.n; i++) {
-		fputs(i > 0 ? " " : "", to);
-		quote(to, opt.claude_arguments.v[i]);
-	}
-	memory_end(to);
-	setting(w, "key", "value");
-	setting(w, "version", VERSION);
-	setting(w, "started_at", utc(time(NULL)));
-	setting(w, "host", host.nodename);
-	setting(w, "system", text("%s %s %s", host.sysname, host.release,
-	    host.machine));
-	setting(w, "directory", top);
-	setting(w, "baseline", opt.baseline);
-	setting(w, "baseline_commit", repo.base);
-	setting(w, "plugin_directory", opt.no_plugin ? "" : plugin_dir);
-	setting(w, "plugin_commit", !opt.no_plugin && program_run(repo.git,
-	    ARGV("-C", plugin_dir, "describe", "--always", "--dirty",
-	    "--abbrev=40", "--exclude=*"), &agent_vars, GIT_TIMEOUT_S, 0) == 0 ?
-	    fd_line(git_out) : "");
-	setting(w, "claude_path", repo.claude);
-	setting(w, "claude_version", version);
-	setting(w, "claude_arguments", arguments);
-	setting(w, "prompt", opt.prompt);
-	settings_options(w);
-	free(arguments);
-}
-
-enum difference {			/* from what the first start had: */
-	OTHER,				/* this is another experiment */
-	NOTHING,
-	WARNED,
-	LARGER,				/* it may grow */
-	OF_FIRST,			/* that of the first start is taken */
-	YARDSTICK			/* --benchmark-only may bring it */
+struct decision {
+	enum next next;
+	int finished;			/* the iteration has ended */
+	int status;			/* exit status if everything stops */
 };
 
-/* setting_means: what a value that differs means. */
-static enum difference
-setting_means(const char *key)
+/*
+ * What follows an outcome.  failures and timeouts: so many in a row before
+ * it; retries and wait: the options; signal: that ended the call, or 0.
+ */
+static struct decision
+decide(enum outcome outcome, int failures, int timeouts, long retries,
+    int wait, int signal)
 {
-	static const struct {
-		const char *key;
-		enum difference means;
-	} *k, keys[] = {
-		{ "version", NOTHING },
-		{ "started_at", NOTHING },
-		{ "host", NOTHING },
-		{ "system", NOTHING },
-		{ "baseline_commit", OF_FIRST },
-		{ "plugin_commit", WARNED },
-		{ "claude_path", WARNED },
-		{ "claude_version", NOTHING },
-		{ "runs", LARGER },
-		{ "benchmark", YARDSTICK },
-		{ "build", YARDSTICK },
-		{ "benchmark_timeout", YARDSTICK },
-		{ "samples", YARDSTICK },
-		{ "every_iteration", YARDSTICK },
-		{ NULL, OTHER },
-	};
+	const struct rule *rule = &outcomes[outcome];
+	int holds = rule->limit == ALWAYS ||
+	    (rule->limit == FEW_FAILURES && failures + 1 < FAILURES) ||
+	    (rule->limit == RETRIES_LEFT && timeouts < retries) ||
+	    (rule->limit == WAITING && wait);
+	struct decision d;
 
-	if (opt.benchmark_only && strcmp(key, "isolate") == 0)
-		return NOTHING;
-	for (k = keys; k->key != NULL && strcmp(k->key, key) != 0; k++)
-		;
-	return opt.benchmark_only && k->means == WARNED ? NOTHING : k->means;
+	d.next = holds ? rule->next : STOP;
+	d.finished = d.next == NEXT_ITERATION || d.next == END_OF_RUN;
+	d.status = d.next == STOP ? rule->status + signal : 0;
+	return d;
 }
 
-/* settings_read: those of experiment.csv, key and value in turn. */
-static void
-settings_read(struct words *w)
+/* Has it changed what is protected?  -1: nothing is protected. */
+static int
+is_protected_touched(struct copy *c, const struct attempt *a)
 {
-	const char *name = experiment_file("experiment");
-	FILE *in = file_stream(output_fd, name);
-	char *field[2];
+	const struct experiment *x = c->x;
+	const char *const *diff = ARGV("diff", "--quiet", x->base,
+	    a->commit[0] != '\0' ? a->commit : a->base, "--");
+	int touched;
 
-	while (in != NULL && csv_read(in, field, 2) == 2)
-		setting(w, field[0], field[1]);
-	if (in != NULL)
-		fclose(in);
-	if (w->n == 0 || strcmp(w->v[0], "key") != 0)
-		die(EXIT_USAGE, "%s exists, but describes no experiment: move "
-		    "it away, or choose another prefix", name);
+	if (x->opt.protect.n == 0)
+		return -1;
+	if ((touched = git_with(&c->git, diff, &x->opt.protect)) > 1)
+		git_fail(&c->git, diff, touched);
+	return touched;
 }
 
-/* setting_agrees: theirs and ours, a key and a value each, or we die. */
+/* What claude said of its end, or what is known of it. */
 static const char *
-setting_agrees(const char *const *theirs, const char *const *ours)
+attempt_why(const struct attempt *a, const struct transcript *t)
 {
-	const char *key = theirs[0];
-	enum difference means = setting_means(key);
-	int differ = strcmp(theirs[1], ours[1]) != 0;
-	int more = strcmp(ours[0], key) != 0 && /* of those we may have more */
-	    (*key == '\0' || strcmp(ours[0], "benchmark") == 0 ||
-	    strcmp(ours[0], "protect") == 0);
+	const struct event *r = &t->result;
 
-	if (strcmp(ours[0], key) != 0 ||
-	    (differ && (means == OTHER || means == YARDSTICK)))
-		die(EXIT_USAGE, "prefix %s was started with%s %s=%.200s: choose"
-		    " another prefix", opt.prefix, more ? "out" : "",
-		    more ? ours[0] : key, more ? ours[1] : theirs[1]);
-	if (differ && means == WARNED)
-		warn("prefix %s was started with %s=%s, now it is %s",
-		    opt.prefix, key, theirs[1], ours[1]);
-	if (means == OF_FIRST)
-		COPY(repo.base, theirs[1]);
-	if (means != LARGER)
-		return theirs[1];
-	if (opt.runs < strtol(theirs[1], NULL, 10))
-		die(EXIT_USAGE, "prefix %s was started with runs=%s: they may "
-		    "only grow", opt.prefix, theirs[1]);
-	return ours[1];
+	if (a->outcome == SUCCESS)
+		return "";
+	if (a->fault[0] != '\0')
+		return a->fault;
+	if (r->text[0] != '\0')
+		return r->text;
+	if (a->said[0] != '\0')
+		return a->said;
+	if (a->outcome != FAILURE)
+		return "";
+	return strcmp(r->turns, "0") == 0 ? "the model was not asked" :
+	    r->type[0] != '\0' ? "claude's result has no text" :
+	    t->json ? "claude ended without a result" :
+	    pool_printf("exit status %d", a->status);
 }
 
-static struct words settings_all;	/* experiment.csv as it is to be */
+/* Tell the end of an attempt in one line. */
+static void
+attempt_say(const struct experiment *x, const struct attempt *a,
+    const struct transcript *t)
+{
+	const char *why = attempt_why(a, t);
+	int kept = outcomes[a->outcome].keep;
+
+	(kept ? say : warn)("%s%s: %s after %s%s, %ld file%s +%ld -%ld, %s%s%s"
+	    "%s%s%.*s", point_name(x, a->run, a->iteration), a->number > 1 ?
+	    pool_printf(" attempt %d", a->number) : "",
+	    outcomes[a->outcome].name, duration(a->seconds),
+	    a->why == BY_SILENCE ? " (--idle-timeout)" : a->why != BY_LIMIT ?
+	    "" : a->last ? " (--timeout)" : " (--iteration-timeout)",
+	    a->changes.files,
+	    a->changes.files == 1 ? "" : "s", a->changes.added,
+	    a->changes.removed, a->cost[0] != '\0' ?
+	    pool_printf("$%.2f", strtod(a->cost, NULL)) : "cost unknown",
+	    a->survivors > 0 ? pool_printf(", %d leftover process%s killed",
+	    a->survivors, a->survivors == 1 ? "" : "es") : "",
+	    !kept && a->commit[0] != '\0' ? ", discarded to " : "",
+	    !kept && a->commit[0] != '\0' ? attempt_ref(x, a->run,
+	    a->iteration, a->number) : "", why[0] != '\0' ? ": " : "",
+	    (int)strcspn(why, "\n"), why);
+}
+
+/* Why everything stops after this attempt. */
+static const char *
+attempt_stop(const struct experiment *x, const struct attempt *a,
+    const struct transcript *t)
+{
+	if (a->fault[0] != '\0')
+		return a->fault;
+	switch (a->outcome) {
+	case RATE_LIMIT:
+		return pool_printf("rate limit%s", limit_when(t));
+	case TIMED_OUT:
+		return x->opt.retries == 0 ? "the call timed out and there are"
+		    " no retries" : "the last retry timed out";
+	case DENIED:
+		return pool_printf("claude is denied: %.*s: fix this first",
+		    (int)strcspn(t->result.text, "\n"), t->result.text);
+	case FAILURE:
+		return pool_printf("%d failures in a row", FAILURES);
+	default:
+		return "";
+	}
+}
 
 /*
- * settings_agree: this is the experiment that experiment.csv describes, or we
- * die; runs may grow, and --benchmark-only may bring the benchmarks.  Takes
- * the baseline's commit from there.
+ * Decide what follows, and write the row.  Failures in a row are counted over
+ * all runs, so both happen under the write lock.
  */
-static void
-settings_agree(void)
+static struct decision
+attempt_record(const struct experiment *x, struct run *r, struct attempt *a,
+    int *timeouts)
 {
-	static const char *const none[] = { "", "" };
-	struct words ours = { NULL, 0 }, theirs = { NULL, 0 };
-	const char *const *their, *const *our;
-	int later = opt.benchmark_only;
-	size_t i, j;
+	struct shared *shared = x->shared;
+	struct decision d;
 
-	settings_now(&ours, "");
-	settings_read(&theirs);
-	for (i = 0; i < theirs.n; i += 2)
-		later &= strcmp(theirs.v[i], "benchmark") != 0;
-	for (i = j = 0; i < theirs.n || j < ours.n;) {
-		their = i < theirs.n ? theirs.v + i : none;
-		our = j < ours.n ? ours.v + j : none;
-		if (later && setting_means(their[0]) == YARDSTICK) {
-			i += 2;
-		} else if (later && setting_means(our[0]) == YARDSTICK) {
-			setting(&settings_all, our[0], our[1]);
-			j += 2;
-		} else {
-			setting(&settings_all, their[0],
-			    setting_agrees(their, our));
-			i += 2;
-			j += 2;
+	lock_write(x, 1);
+	d = decide(a->outcome, shared->failures, *timeouts, x->opt.retries,
+	    x->opt.wait, stop.signal);
+	if (a->fault[0] != '\0') {
+		d.next = STOP;
+		d.finished = 0;
+		d.status = 1;
+		shared->fault = 1;
+	}
+	a->finished = d.finished;
+	a->charged = d.finished ? a->seconds : 0;
+	ledger_append(x, a);
+	shared->failures = outcomes[a->outcome].keep ? 0 :
+	    shared->failures + (a->outcome == FAILURE);
+	shared->cost += strtod(a->cost, NULL);
+	shared->unknown += a->cost[0] == '\0';
+	lock_write(x, 0);
+	*timeouts = a->outcome == TIMED_OUT ? *timeouts + 1 : 0;
+	run_add(r, a);
+	return d;
+}
+
+/* One call of claude, and all that follows from its outcome. */
+static struct decision
+attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
+{
+	const struct experiment *x = c->x;
+	double left = x->opt.timeout - r->charged;
+	struct attempt a = { .run = r->id, .iteration = r->next,
+	    .number = r->attempts + 1,
+	    .last = left <= x->opt.iteration_timeout };
+	double limit = a.last ? left : x->opt.iteration_timeout;
+	const struct words none = { NULL, 0 };
+	int keep, discarded = r->attempts > 0 || (r->rows > 0 &&
+	    !outcomes[r->last.outcome].keep);
+	struct decision d;
+
+	COPY(a.base, run_commit(r));
+	parents_check(x, c->dir, 1);
+	copy_reset(c, a.base, discarded);
+	copy_new_git(c, a.run, a.iteration, a.base);
+	space_check(x);
+	job_show(x, a.run, a.iteration, "", limit);
+	c->clean = 0;
+	claude_call(&a, c, t, limit);
+	space_check(x);
+	keep = outcomes[a.outcome].keep;
+	copy_commit(c, a.base, claude_message(&a, t), keep, &a.changes,
+	    a.commit);
+	a.protected_touched = is_protected_touched(c, &a);
+	if (r->last.version[0] != '\0' && a.version[0] != '\0' &&
+	    (strcmp(r->last.version, a.version) != 0 ||
+	    strcmp(r->last.model, a.model) != 0))
+		warn("%s: claude is %s %s now, it was %s %s", point_name(x,
+		    a.run, a.iteration), a.version, a.model, r->last.version,
+		    r->last.model);
+	d = attempt_record(x, r, &a, timeouts);
+	row_refs(&c->git, x, r, &a, &none);
+	attempt_say(x, &a, t);
+	if (d.next == STOP)
+		stop_all(x, d.status, attempt_stop(x, &a, t));
+	return d;
+}
+
+/* Attempts until one decides. */
+static enum next
+iteration(struct copy *c, struct run *r)
+{
+	const struct experiment *x = c->x;
+	struct transcript t = { .plugin = x->opt.no_plugin ? "" : x->plugin,
+	    .memory = x->memory };
+	struct decision d = { AGAIN, 0, 0 };
+	int timeouts = 0;
+
+	while (d.next == AGAIN) {
+		job_show(x, r->id, r->next, "", 0);
+		if (gate_enter(c, 0) != 0)
+			return STOP;
+		d = attempt(c, r, &t, &timeouts);
+		gate_leave(c);
+		if (d.next == AGAIN && r->last.outcome == RATE_LIMIT &&
+		    limit_wait(x, r, &t) != 0) {
+			stop_all(x, EXIT_LATER, pool_printf("rate limit%s: all "
+			    "waits would exceed %s", limit_when(&t),
+			    duration(WAIT_MOST_S)));
+			d.next = STOP;
+		}
+		pool_free();
+	}
+	words_free(&t.tasks);
+	return d.next;
+}
+
+/* Do what is missing of a run. */
+static void
+run_do(struct copy *c, struct run *r)
+{
+	const struct experiment *x = c->x;
+	int m;
+
+	for (m = 0; !is_ending(x); m++) {
+		if (m == r->next && (run_over(x, r) ||
+		    iteration(c, r) == STOP))
+			break;
+		if (m < r->next && point_wanted(x, r, m) &&
+		    point_measure(c, r, m) != 0)
+			break;
+	}
+	if (!is_ending(x) && r->next <= x->opt.iterations &&
+	    r->charged < x->opt.timeout)
+		say("run %d/%ld: not enough time for iteration %d", r->id,
+		    x->opt.runs, r->next);
+}
+
+struct point {
+	unsigned long long key;		/* random, but the same each time */
+	int run, iteration;
+};
+
+static int
+point_order(const void *a, const void *b)
+{
+	const struct point *p = a, *q = b;
+
+	return (p->key > q->key) - (p->key < q->key);
+}
+
+/* --benchmark-only: measure what lacks results, in random order. */
+static void
+points_measure(struct copy *c, struct run *runs)
+{
+	const struct experiment *x = c->x;
+	struct point *points = NULL;
+	size_t n = 0, i;
+	long id;
+	int m;
+
+	for (id = x->opt.first; id <= x->opt.last; id++)
+		for (m = 0; m < runs[id].next; m++)
+			if (point_wanted(x, &runs[id], m)) {
+				points = xrealloc(points, (n + 1) *
+				    sizeof *points);
+				points[n].run = (int)id;
+				points[n].iteration = m;
+				points[n++].key = hash(0, result_name(x,
+				    (int)id, m, ""));
+			}
+	qsort(points, n, sizeof *points, point_order);
+	for (i = 0; i < n; i++)
+		if (point_measure(c, &runs[points[i].run],
+		    points[i].iteration) != 0)
+			break;
+	free(points);
+}
+
+/* ---- jobs: a child process for each run --------------------------------------- */
+
+/*
+ * The parent starts children, forwards signals and draws the status line.
+ * While children are at work it waits in one place only and runs no git.
+ */
+
+/* In the child: do a run, or measure all if id is 0; never return. */
+static void
+job_run(struct experiment *x, struct run *runs, int id, pid_t parent)
+{
+	struct copy c;
+	long first = id > 0 ? id : x->opt.first;
+	long last = id > 0 ? id : x->opt.last;
+
+	signals_child(parent);
+	lock_runs(x, LOCK_CHILD, first, last, 0);
+	copy_open(&c, x, id);
+	if (id > 0)
+		run_do(&c, &runs[id]);
+	else
+		points_measure(&c, runs);
+	if (stop.signal != 0)
+		stop_all(x, 128 + stop.signal, "");
+	copy_remove(&c);
+	runs_free(x, runs);
+	pool_free();
+	exit(0);
+}
+
+/* Start the child of a run where a job is free. */
+static void
+job_start(struct experiment *x, struct run *runs, int id)
+{
+	struct job *j = x->shared->jobs;
+	pid_t parent = getpid(), pid;
+
+	while (j->pid != 0)
+		j++;
+	x->job = j;
+	job_show(x, id, id > 0 ? runs[id].next : 0, "", 0);
+	fflush(NULL);
+	if ((pid = fork()) < 0) {
+		stop_all(x, 1, pool_printf("cannot start run %d: %s", id,
+		    strerror(errno)));
+		return;
+	}
+	if (pid == 0)
+		job_run(x, runs, id, parent);
+	j->pid = pid;
+}
+
+/* A child has ended; clean up if it was killed. */
+static void
+job_ended(const struct experiment *x, pid_t pid, int status)
+{
+	struct job *j = x->shared->jobs;
+	struct sweep w = { NULL, 0, 0, 0 };
+
+	while (j < x->shared->jobs + x->opt.jobs && j->pid != pid)
+		j++;
+	if (j == x->shared->jobs + x->opt.jobs)
+		return;			/* inherited from the process before exec */
+	j->pid = 0;
+	if (status == 0)
+		return;
+	if (status > 128) {
+		warn("the process of run %d was killed by signal %d: memory may"
+		    " be short", j->run, status - 128);
+		w.mark = pool_printf("%s-%d", base_name(x->copies), j->run);
+		leftovers_kill(&w);
+		status = 1;
+	}
+	run_remove(x, j->run);
+	stop_all(x, status, pool_printf("run %d could not go on", j->run));
+}
+
+/* Start what is missing while jobs are free, and wait for all of it. */
+static void
+jobs(struct experiment *x, struct run *runs)
+{
+	int only = x->opt.benchmark_only, id = only ? 0 : (int)x->opt.first;
+	int last = only ? 0 : (int)x->opt.last, busy = 0, told = 0, status, i;
+	pid_t pid;
+
+	for (;; pool_free()) {
+		while (!only && id <= last && run_done(x, &runs[id]))
+			id++;
+		for (i = busy = 0; i < x->opt.jobs; i++)
+			busy += x->shared->jobs[i].pid != 0;
+		if (id <= last && busy < x->opt.jobs && !is_ending(x)) {
+			job_start(x, runs, id++);
+			continue;
+		}
+		if (busy == 0)
+			break;
+		show_draw(x, monotonic());
+		alarm(show.on ? 1 : 0);
+		if (!is_stopping() || told)
+			signal_take();
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			job_ended(x, pid, process_status(status));
+		if (!told && (is_stopping() || x->shared->fault)) {
+			for (i = 0; i < x->opt.jobs; i++)
+				process_kill(x->shared->jobs[i].pid,
+				    stop.signal != 0 ? stop.signal : SIGTERM);
+			told = 1;
 		}
 	}
-	words_free(&ours);
-	words_free(&theirs);
+	alarm(0);
+	if (stop.signal != 0)
+		stop_all(x, 128 + stop.signal, "");
 }
+
+/* ---- the start: what exists, and what is missing ------------------------------ */
+
+/*
+ * Open the output directory, and the folders that the prefix names.  With
+ * `make`, make what is missing; otherwise output_fd is -1 if one is missing.
+ */
+static void
+output_open(struct experiment *x, int make)
+{
+	const char *name = x->opt.prefix, *part;
+	int fd;
+
+	if (make && mkdir(x->opt.output, 0777) != 0 && errno != EEXIST)
+		die(EXIT_USAGE, "--output %s: cannot make the directory:",
+		    x->opt.output);
+	if (realpath(x->opt.output, x->output) == NULL)
+		cut_to(x->output, sizeof x->output, x->opt.output);
+	x->output_fd = open(x->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (; x->output_fd >= 0 && strchr(name, '/') != NULL;
+	    name = strchr(name, '/') + 1) {
+		part = pool_printf("%.*s", (int)strcspn(name, "/"), name);
+		if (make)
+			mkdirat(x->output_fd, part, 0777);
+		fd = file_open(x->output_fd, part, O_DIRECTORY);
+		close(x->output_fd);
+		x->output_fd = fd;
+		COPY(x->output, pool_printf("%s/%s", x->output, part));
+	}
+	x->name = base_name(x->opt.prefix);
+	if ((make || errno != ENOENT) && (x->output_fd < 0 ||
+	    access(x->output, W_OK | X_OK) != 0))
+		die(EXIT_USAGE, "--output %s: expected a directory to write to:",
+		    x->opt.output);
+}
+
+/* Is there a transcript of the attempt that would be next? */
+static const char *
+transcript_left(const struct experiment *x, const struct run *r)
+{
+	const char *name = result_name(x, r->id, r->next,
+	    pool_printf("attempt-%d.jsonl", r->attempts + 1));
+
+	return output_has(x, name) ? name : NULL;
+}
+
+/*
+ * Write a row for each transcript that has none, because the runner was
+ * killed.  The caller holds the write lock.
+ */
+static void
+transcripts_adopt(const struct experiment *x, struct run *runs)
+{
+	struct transcript t = { .plugin = "" };
+	struct attempt a;
+	const char *name;
+	struct run *r;
+	int fd;
+
+	for (r = runs + x->opt.first; r <= runs + x->opt.last; r++)
+		while (r->next <= x->opt.iterations &&
+		    (name = transcript_left(x, r)) != NULL) {
+			memset(&a, 0, sizeof a);
+			a.run = r->id;
+			a.iteration = r->next;
+			a.number = r->attempts + 1;
+			a.outcome = INTERRUPTED;
+			a.status = a.survivors = a.protected_touched = -1;
+			a.seconds = -1;
+			a.changes.files = a.changes.added = -1;
+			a.changes.removed = a.changes.md_added = -1;
+			a.changes.md_removed = -1;
+			COPY(a.base, run_commit(r));
+			fd = file_open(x->output_fd, name, 0);
+			if (fd >= 0)
+				transcript_read(&t, fd);
+			close(fd);
+			attempt_told(&a, &t);
+			ledger_append(x, &a);
+			run_add(r, &a);
+			warn("%s attempt %d: interrupted, because the runner "
+			    "was killed", point_name(x, r->id, a.iteration),
+			    a.number);
+		}
+	words_free(&t.tasks);
+}
+
+/* Has an attempt been made, so that the settings must agree? */
+static int
+is_begun(const struct experiment *x)
+{
+	struct run r = { .next = 1 };
+	long id;
+
+	if (*ledger_text(x) != '\0')
+		return 1;
+	for (id = x->opt.first; id <= x->opt.last; id++) {
+		r.id = (int)id;
+		if (transcript_left(x, &r) != NULL)
+			return 1;
+	}
+	return 0;
+}
+
+/* Exit because the ledger does not know a ref. */
+static void
+ref_unknown(const struct experiment *x, const char *ref)
+{
+	die(EXIT_USAGE, "%s exists, but the ledger in %s has no row for it: "
+	    "name the --output of the earlier start, or choose another prefix "
+	    "(each arm needs its own)", ref, x->output);
+}
+
+/* Has the ledger a row of this attempt? */
+static int
+has_row(const struct experiment *x, int run, int iteration, int number)
+{
+	char *key, *text = ledger_text(x);
+	size_t size, len;
+	FILE *to = stream_begin(&key, &size);
+
+	csv_field(to, x->opt.prefix);
+	fprintf(to, ",%d,%d,%d,", run, iteration, number);
+	key = stream_end(to, &key);
+	for (len = strlen(key); text != NULL && strncmp(text, key, len) != 0;)
+		if ((text = strchr(text, '\n')) != NULL)
+			text++;
+	return text != NULL;
+}
+
+/* Is the run one of those asked for, or beyond all runs? */
+static int
+is_asked(const struct experiment *x, int run)
+{
+	return (run >= x->opt.first && run <= x->opt.last) || run < 1 ||
+	    run > x->opt.runs;
+}
+
+/*
+ * Does the ledger know the ref?  A ref of another prefix or of a run that is
+ * not asked for passes.
+ */
+static int
+is_ref_known(const struct experiment *x, const struct run *runs,
+    const char *ref)
+{
+	const char *branch = pool_printf("refs/heads/%s-run-", x->opt.prefix);
+	const char *attempt = pool_printf(REFS "%s/run-", x->opt.prefix);
+	int id = 0, m, k;
+
+	if (begins(ref, branch) && sscanf(ref + strlen(branch),
+	    "%d-iteration-%d", &id, &m) == 2 &&
+	    is_inside(ref, branch_ref(x, id, m)))
+		return !is_asked(x, id) || (id <= x->opt.runs &&
+		    m < runs[id].next &&
+		    strcmp(ref, branch_ref(x, id, m)) == 0);
+	if (begins(ref, attempt) && sscanf(ref + strlen(attempt),
+	    "%d/iteration-%d/attempt-%d", &id, &m, &k) == 3)
+		return !is_asked(x, id) || (has_row(x, id, m, k) &&
+		    strcmp(ref, attempt_ref(x, id, m, k)) == 0);
+	return 1;
+}
+
+/*
+ * List the refs of the prefix, and exit if the ledger does not know one.
+ * Words are "ref commit".
+ */
+static void
+refs_list(struct git *g, const struct experiment *x, const struct run *runs,
+    struct words *refs)
+{
+	struct records records;
+	char *record;
+
+	git_or_die(g, "for-each-ref", "--format=%(refname) %(objectname)",
+	    pool_printf("refs/heads/%s-run-*", x->opt.prefix),
+	    pool_printf("refs/heads/%s-run-*/**", x->opt.prefix),
+	    pool_printf(REFS "%s/", x->opt.prefix));
+	records = git_records(g);
+	while ((record = record_next(&records, '\n')) != NULL) {
+		words_add(refs, record);
+		record[strcspn(record, " ")] = '\0';
+		if (!is_ref_known(x, runs, record))
+			ref_unknown(x, record);
+	}
+}
+
+/* Bring the refs of each run's last row up to date. */
+static void
+refs_follow(struct git *g, const struct experiment *x, struct run *runs,
+    const struct words *refs)
+{
+	struct run *r;
+	size_t n;
+
+	for (r = runs + x->opt.first; r <= runs + x->opt.last; r++) {
+		n = r->commits.n;
+		for (; !run_done(x, r) && n > 1 && !git_commit(g, r->commits.v[n - 1]); n--)
+			warn("run %d: the commit %s of iteration %zu is missing"
+			    ": the run goes on from the one before", r->id,
+			    r->commits.v[n - 1], n - 1);
+		if (n < r->commits.n)
+			words_put(&r->commits, r->commits.n - 1,
+			    r->commits.v[n - 1]);
+		else if (r->rows > 0)
+			row_refs(g, x, r, &r->last, refs);
+	}
+}
+
+/* Have a ref for the baseline, so that git keeps its objects. */
+static void
+refs_baseline(struct git *g, const struct experiment *x,
+    const struct words *refs)
+{
+	const char *ref = pool_printf(REFS "%s/baseline", x->opt.prefix);
+	size_t i = words_find(refs, pool_printf("%s %s", ref, x->base));
+
+	if (i == refs->n)
+		git_ref(g, x, ref, x->base, 1);
+}
+
+/* Exit if the baseline is no commit; name the branches that exist. */
+static void
+baseline_missing(struct git *g, const struct experiment *x)
+{
+	char *names, *s;
+
+	git_or_die(g, "for-each-ref", "--count=10",
+	    "--format=%(refname:short)", "refs/heads/");
+	names = fd_text(g->out, NULL);
+	for (s = names; (s = strchr(s, '\n')) != NULL && s[1] != '\0';)
+		*s = ' ';
+	die(EXIT_USAGE, "no branch or commit \"%s\" in %s: name the baseline as"
+	    " the third operand; branches are: %.*s", x->opt.baseline, x->top,
+	    (int)strcspn(names, "\n"), names);
+}
+
+/*
+ * Find the baseline commit: the recorded one if the experiment has begun with
+ * this baseline, otherwise the branch or commit of this name.
+ */
+static void
+baseline_find(struct git *g, struct experiment *x, const struct words *old)
+{
+	const char *name = x->opt.baseline;
+	const char *ref = pool_printf("refs/heads/%s", name);
+	const char *recorded = settings_values(old, "baseline_commit");
+	int branch = git_commit(g, ref), found = branch || git_commit(g, name);
+
+	if (found)
+		COPY(x->base, git_line(g));
+	COPY(x->branch, branch && !begins(name, "run-") ? name :
+	    baseline_default);
+	if (*recorded != '\0' &&
+	    strcmp(settings_values(old, "baseline"), name) == 0) {
+		if (found && strcmp(recorded, x->base) != 0)
+			say("baseline %s has moved to %.12s: the experiment "
+			    "stays at %.12s", name, x->base, recorded);
+		COPY(x->base, recorded);
+	} else if (!found) {
+		baseline_missing(g, x);
+	}
+}
+
+/* Exit if objects of the baseline are missing, as in a partial clone. */
+static void
+partial_check(struct git *g, const struct experiment *x)
+{
+	struct records records;
+	char *record;
+
+	if (git_try(g, "config", "--local", "--includes", "--get-regexp",
+	    "^(extensions\\.partialclone|remote\\..*\\.promisor)$") != 0)
+		return;
+	words_set(&g->vars, "GIT_ALLOW_PROTOCOL", "none");
+	git_or_die(g, "rev-list", "--objects", "--missing=print", x->base);
+	records = git_records(g);
+	while ((record = record_next(&records, '\n')) != NULL)
+		if (*record == '?')
+			die(EXIT_USAGE, "%s is a partial clone and lacks "
+			    "objects of %s: fetch them with \"git -C %s fetch "
+			    "--refetch --no-filter\", or make a full clone",
+			    x->top, x->opt.baseline, x->top);
+}
+
+/* Set a name for commits if the user has none. */
+static void
+identity_check(struct git *g, struct experiment *x)
+{
+	static const char *const names[] = { "GIT_AUTHOR_NAME",
+	    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL" };
+	const char *value;
+	int i;
+
+	if (git_try(g, "var", "GIT_AUTHOR_IDENT") == 0 &&
+	    git_try(g, "var", "GIT_COMMITTER_IDENT") == 0)
+		return;
+	for (i = 0; i < 4; i++) {
+		value = i % 2 == 0 ? PROGRAM : PROGRAM "@localhost";
+		words_set(&x->git_vars, names[i], value);
+		words_set(&x->agent_vars, names[i], value);
+	}
+}
+
+/* Exit if --protect names no path of the baseline. */
+static void
+protect_check(struct git *g, const struct experiment *x)
+{
+	if (x->opt.protect.n == 0)
+		return;
+	words_set(&g->vars, "GIT_WORK_TREE", x->top);
+	words_set(&g->vars, "GIT_INDEX_FILE", pool_printf("%s/none",
+	    x->directory));
+	if (git_with(g, ARGV("-C", x->top, "ls-files", "--error-unmatch", "--with-tree",
+	    x->base, "--"), &x->opt.protect) != 0)
+		die(EXIT_USAGE, "--protect: no file of the baseline matches: "
+		    "name paths from the top of the project: %s",
+		    git_fault(g));
+}
+
+/* Exit if a work tree has a branch checked out that is to be made. */
+static void
+checkout_check(struct git *g, const struct experiment *x,
+    const struct run *runs)
+{
+	const char *branch = pool_printf("branch refs/heads/%s-run-",
+	    x->opt.prefix);
+	struct records records;
+	char *record;
+	int id, m;
+
+	git_or_die(g, "worktree", "list", "--porcelain");
+	records = git_records(g);
+	while ((record = record_next(&records, '\n')) != NULL)
+		if (begins(record, branch) && sscanf(record + strlen(branch),
+		    "%d-iteration-%d", &id, &m) == 2 && id >= x->opt.first &&
+		    id <= x->opt.last && m >= runs[id].next)
+			die(EXIT_USAGE, "the %s is checked out, but the "
+			    "experiment makes it: check out another branch",
+			    record);
+}
+
+/* Check what only an experiment with work left needs. */
+static void
+check_work(struct git *g, struct experiment *x, const struct run *runs)
+{
+	static const char *const old[] = { "core.fsyncObjectFiles", "true",
+	    NULL };
+	int major = 0, minor = 0;
+
+	git_or_die(g, "version");
+	if (sscanf(git_line(g), "git version %d.%d", &major, &minor) == 2 &&
+	    major == 2 && minor < 36)	/* it has no core.fsync */
+		vars_config(&x->git_vars, old);
+	checkout_check(g, x, runs);
+	identity_check(g, x);
+	protect_check(g, x);
+	partial_check(g, x);
+}
+
+/* Is any run that is asked for not done? */
+static int
+is_missing(const struct experiment *x, const struct run *runs)
+{
+	long id = x->opt.first;
+
+	while (id <= x->opt.last && run_done(x, &runs[id]))
+		id++;
+	return id <= x->opt.last;
+}
+
+/*
+ * Read what exists of the experiment, check that this command line can
+ * continue it, then make its files and refs ready.  Return the runs.
+ */
+static struct run *
+experiment_open(struct git *g, struct experiment *x)
+{
+	struct words old = { NULL, 0 }, now = { NULL, 0 }, refs = { NULL, 0 };
+	struct run *runs;
+	int begun;
+
+	lock_write(x, 1);
+	output_open(x, 0);
+	ledger_open(x, CUT_TORN);
+	settings_read(x, &old);
+	begun = is_begun(x);
+	if (begun && old.n == 0)
+		die(EXIT_USAGE, "%s/%s is missing, but the experiment has begun"
+		    ": put it back, or choose another prefix", x->output,
+		    experiment_file(x, "experiment"));
+	if (!begun && x->opt.benchmark_only)
+		die(EXIT_USAGE, "--benchmark-only: prefix %s has no experiment "
+		    "in %s to measure", x->opt.prefix, x->output);
+	if (!begun)
+		words_free(&old);
+	baseline_find(g, x, &old);
+	settings_now(x, begun, &now);
+	if (begun)
+		settings_agree(x, &old, &now, 1);
+	runs = runs_read(x);
+	refs_list(g, x, runs, &refs);
+	if (is_missing(x, runs))
+		check_work(g, x, runs);
+	if (x->output_fd < 0)
+		output_open(x, 1);
+	ledger_open(x, MAKE);
+	transcripts_adopt(x, runs);
+	if (!begun)
+		settings_write(x, &now);
+	lock_write(x, 0);
+	refs_follow(g, x, runs, &refs);
+	refs_baseline(g, x, &refs);
+	words_free(&old);
+	words_free(&now);
+	words_free(&refs);
+	return runs;
+}
+
+/* Memory that all children share: a file without a name. */
+static struct shared *
+shared_make(void)
+{
+	struct shared zero;
+	int fd = fd_scratch();
+	void *memory;
+
+	memset(&zero, 0, sizeof zero);
+	if (fd_write(fd, (const char *)&zero, sizeof zero) != 0)
+		die(1, "cannot write a temporary file (set TMPDIR):");
+	memory = mmap(NULL, sizeof zero, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    fd, 0);
+	if (memory == MAP_FAILED)
+		die(1, "cannot share memory:");
+	close(fd);
+	return memory;
+}
+
+/* ---- what a person sees at the end, and the plan ------------------------------- */
 
 static int
 samples_order(const void *a, const void *b)
@@ -4713,22 +5499,19 @@ samples_order(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* samples_median: from the CSV of a benchmark; -1 where there is none. */
+/* The median of a benchmark at one point; -1 if there is none. */
 static double
-samples_median(int run, int iteration, const char *benchmark)
+samples_median(const struct experiment *x, int run, int iteration,
+    const char *benchmark)
 {
+	char *text = file_text(x->output_fd, benchmark_file(x, run, iteration,
+	    benchmark), NULL), *fields[5];
 	struct samples s = { NULL, 0 };
 	double median = -1;
-	char *field[5];
-	FILE *in = file_stream(output_fd, benchmark_file(run, iteration,
-	    benchmark));
 
-	if (in == NULL)
-		return -1;
-	while (csv_read(in, field, 5) == 5)
-		if (isdigit((unsigned char)field[4][0]))
-			samples_add(&s, strtod(field[4], NULL));
-	fclose(in);
+	while (text != NULL && csv_next(&text, fields, 5) == 5)
+		if (isdigit((unsigned char)fields[4][0]))
+			samples_add(&s, strtod(fields[4], NULL));
 	if (s.n > 0) {
 		qsort(s.us, s.n, sizeof *s.us, samples_order);
 		median = (s.us[s.n / 2] + s.us[(s.n - 1) / 2]) / 2;
@@ -4737,1254 +5520,225 @@ samples_median(int run, int iteration, const char *benchmark)
 	return median;
 }
 
-struct run {				/* as far as the ledger knows it */
-	int id;
-	int next;			/* the first missing iteration */
-	int attempts;			/* so many of it have been made */
-	int timeouts;			/* of the iteration at work */
-	double charged;			/* agent time used up, seconds */
-	char commit[NAME_SIZE];		/* last good; in a plan, its branch */
-	int at;				/* of its last row; 0: there is none */
-	enum outcome last;
-	int outcomes[OUTCOMES];		/* for the table */
-	double seconds, cost;		/* of all rows */
-};
-static struct run *runs;		/* by id, from 1 on */
-
-static void
-run_begin(struct run *r, int id)
+/* The runtime at iteration 0 over that at the last point measured. */
+static const char *
+speedup(const struct experiment *x, const struct run *r, const char *benchmark)
 {
-	memset(r, 0, sizeof *r);
-	r->id = id;
-	r->next = 1;
-	COPY(r->commit, repo.base);
+	double before = samples_median(x, r->id, 0, benchmark), after = -1;
+	int m;
+
+	for (m = r->next - 1; m > 0 && after < 0; m--)
+		after = samples_median(x, r->id, m, benchmark);
+	return before > 0 && after > 0 ? pool_printf("%.2fx", before / after) :
+	    "-";
 }
 
-/* ledger_line: what a row adds; 0, or -1 where it is none of ours. */
-static int
-ledger_line(char *const *field, int fields)
+static const char *
+dollars(double cost, int unknown)
 {
-	char *end[3];
-	double charged;
-	struct run *r;
-	long id, m, k;
-	int o;
+	return pool_printf("$%.2f%s", cost, unknown > 0 ? "+?" : "");
+}
 
-	if (fields != COLUMNS)
-		return -1;
-	id = strtol(field[RUN_ID], &end[0], 10);
-	m = strtol(field[ITERATION_ID], &end[1], 10);
-	k = strtol(field[ATTEMPT], &end[2], 10);
-	for (o = 0; o < OUTCOMES &&
-	    strcmp(field[OUTCOME], outcome_names[o]) != 0; o++)
-		;
-	if (o == OUTCOMES || *end[0] != '\0' ||
-	    *end[1] != '\0' || *end[2] != '\0' || id < 1 || id > opt.runs ||
-	    m < 1 || m > opt.iterations || k < 1 || k > INT_MAX / 2 ||
-	    strspn(field[CHARGED], "0123456789.") != strlen(field[CHARGED]) ||
-	    strcmp(field[0], opt.prefix) != 0)
-		return -1;
-	r = &runs[id];
-	charged = strtod(field[CHARGED], NULL);
-	if (r->at == m)
-		r->outcomes[r->last]--;
-	r->at = (int)m;
-	r->outcomes[r->last = (enum outcome)o]++;
-	r->seconds += strtod(field[SECONDS], NULL);
-	r->cost += strtod(field[COST], NULL);
-	r->charged += charged;
-	r->attempts = m != r->next ? 0 : (int)k;
-	client_attempt(field[CLAUDE_VERSION], field[MODEL]);
-	/* Only what finishes its iteration is charged. */
-	if (o <= OUT_OF_TIME || (o == FAILURE && charged > 0)) {
-		r->next = (int)m + 1;
-		r->attempts = 0;
-		if (o <= OUT_OF_TIME)
-			COPY(r->commit, field[COMMIT]);
+/* Print a row of the table; a run of NULL prints the heading. */
+static void
+table_row(const struct experiment *x, const struct run *r, const int *shown)
+{
+	const struct words *b = &x->opt.benchmarks;
+	size_t i;
+	int o, width;
+
+	printf(r == NULL ? "run" : "%3d", r == NULL ? 0 : r->id);
+	for (o = 0; o < OUTCOMES; o++)
+		if (shown[o])
+			printf("  %*s", (int)strlen(outcomes[o].name), r == NULL
+			    ? outcomes[o].name : pool_printf("%d",
+			    r->counts[o]));
+	printf("  %10s  %8s", r == NULL ? "agent time" : duration(r->seconds),
+	    r == NULL ? "cost" : dollars(r->cost, r->unknown));
+	for (i = 0; i < b->n; i++) {
+		width = (int)strcspn(b->v[i], "=");
+		printf("  %*s", width < 6 ? 6 : width, r == NULL ?
+		    pool_printf("%.*s", width, b->v[i]) :
+		    speedup(x, r, b->v[i]));
 	}
+	putchar('\n');
+}
+
+/* Print what the runs have come to. */
+static void
+table_print(const struct experiment *x, const struct run *runs)
+{
+	const struct run *r, *first = runs + x->opt.first;
+	const struct run *last = runs + x->opt.last;
+	int shown[OUTCOMES] = { 0 }, o, unknown = 0, rows = 0, told = 0;
+	double cost = 0;
+
+	for (r = first; r <= last; r++) {
+		for (o = 0; o < OUTCOMES; o++)
+			shown[o] |= r->counts[o] > 0;
+		cost += r->cost;
+		unknown += r->unknown;
+		rows += r->rows;
+	}
+	if (rows == 0)
+		return;
+	table_row(x, NULL, shown);
+	for (r = first; r <= last; r++)
+		table_row(x, r, shown);
+	printf("\ncost: $%.2f%s\n", cost, unknown > 0 ?
+	    pool_printf(", and %d attempt%s of unknown cost", unknown,
+	    unknown == 1 ? "" : "s") : "");
+	if (x->opt.benchmarks.n > 0)
+		printf("benchmarks: speed-up from iteration 0 to the last one "
+		    "measured; 2.00x is twice as fast\n");
+	for (r = first; r <= last; r++)
+		if (r->next > 1)
+			printf("%s  %s\n", told++ == 0 ? "to see what a run "
+			    "changed:\n" : "", quoted(ARGV("-C", x->top, "diff",
+			    "--stat", pool_printf("%.12s", x->base),
+			    branch_ref(x, r->id, r->next - 1) +
+			    strlen("refs/heads/"))));
+}
+
+/* The dollars that claude's own --max-budget-usd allows a call, or 0. */
+static double
+call_budget(const struct words *w)
+{
+	static const char name[] = "--max-budget-usd";
+	size_t i, len = strlen(name);
+
+	for (i = 0; i < w->n; i++)
+		if (begins(w->v[i], name)) {
+			if (w->v[i][len] == '=')
+				return strtod(w->v[i] + len + 1, NULL);
+			if (w->v[i][len] == '\0' && i + 1 < w->n)
+				return strtod(w->v[i + 1], NULL);
+		}
 	return 0;
 }
 
-/* ledger_read: the runs as the ledger has them, or we die; without, anew. */
+/* Print the worst case: iterations, calls, hours and dollars. */
 static void
-ledger_read(void)
+plan_limits(const struct experiment *x)
 {
-	char *field[COLUMNS + 1];
-	const char *name = experiment_file(tables[LEDGER].kind);
-	FILE *in = file_stream(output_fd, name);
-	long line = 1;
-	int n;
+	const struct options *o = &x->opt;
+	double runs = (double)(o->last - o->first + 1);
+	double iterations = runs * (double)o->iterations;
+	double calls = iterations * (double)(1 + o->retries);
+	double points = o->benchmarks.n == 0 ? 0 : runs *
+	    (o->every_iteration ? 1 + (double)o->iterations : 2);
+	double agent = runs * o->timeout / 3600;
+	double retries = iterations * (double)o->retries *
+	    o->iteration_timeout / 3600;
+	double measuring = points * ((double)o->benchmarks.n *
+	    (double)o->samples + (o->build != NULL)) * o->benchmark_timeout /
+	    3600;
+	double budget = call_budget(&o->claude_arguments);
 
-	runs = resize(runs, (size_t)(opt.runs + 1) * sizeof *runs);
-	clients_n = 0;
-	for (n = 0; n <= opt.runs; n++)
-		run_begin(&runs[n], n);
-	if (in == NULL)
-		return;
-	csv_read(in, field, COLUMNS);	/* the header */
-	while ((n = csv_read(in, field, COLUMNS + 1)) != 0)
-		if (line++, ledger_line(field, n) != 0)
-			die(EXIT_USAGE, "%s: line %ld: expected a row of %s, "
-			    "runs 1 to %ld, with %d fields: move the file away,"
-			    " or choose another prefix", name, line,
-			    opt.prefix, opt.runs, COLUMNS);
-	fclose(in);
+	printf("iterations: at most %.0f in %.0f run%s\n", iterations, runs,
+	    runs == 1 ? "" : "s");
+	printf("calls of claude: at most %.0f, with %ld retr%s\n", calls,
+	    o->retries, o->retries == 1 ? "y" : "ies");
+	printf("hours: at most %.1f: %.1f of agent time, %.1f of attempts that"
+	    " time out, %.1f of measurements\n", (agent + retries + measuring) /
+	    (double)(o->jobs < (long)runs ? o->jobs : (long)runs),
+	    agent, retries, measuring);
+	if (budget > 0)
+		printf("cost: at most about $%.2f, because --max-budget-usd "
+		    "ends a call at about $%.2f\n", calls * budget, budget);
 }
 
-/* run_over: has it no more iterations? */
+/* --dry-run: print what would be done. */
 static int
-run_over(const struct run *r)
+plan(struct git *g, struct experiment *x)
 {
-	return r->next > opt.iterations ||
-	    opt.timeout - r->charged < (double)ENOUGH_S;
-}
-
-/* run_wants: is iteration m, which is finished, still needed? */
-static int
-run_wants(const struct run *r, int m)
-{
-	int last = m == r->next - 1;
-
-	if (last && !run_over(r) && !opt.benchmark_only)
-		return 1;
-	if (opt.benchmark_only && r->at == 0)
-		return 0;		/* it has not begun */
-	return (last || m == 0 || opt.every_iteration) &&
-	    !benchmarks_there(r->id, m);
-}
-
-/* run_measured: is it over, and all of it measured? */
-static int
-run_measured(const struct run *r)
-{
-	int m = 0;
-
-	while (m < r->next && !run_wants(r, m))
-		m++;
-	return m == r->next;
-}
-
-/* ledger_speedup: run's own baseline over its last measured iteration. */
-static const char *
-ledger_speedup(int run, const char *benchmark)
-{
-	double before = samples_median(run, 0, benchmark), after = -1;
-	int m;
-
-	for (m = (int)opt.iterations; m > 0 && after < 0; m--)
-		after = samples_median(run, m, benchmark);
-	return before > 0 && after > 0 ? text("%.2fx", before / after) : "-";
-}
-
-/* ledger_table: what a person reads at the end, on stdout. */
-static void
-ledger_table(void)
-{
-	int shown[OUTCOMES] = { 0 }, run, o, width;
+	const struct options *o = &x->opt;
+	struct words old = { NULL, 0 }, now = { NULL, 0 };
 	size_t i;
 
-	ledger_read();			/* with all that has ended by now */
-	for (run = (int)opt.first; run <= opt.last; run++)
-		for (o = 0; o < OUTCOMES; o++)
-			shown[o] |= runs[run].outcomes[o] > 0;
-	for (run = 0; run <= opt.last; run += run == 0 ? (int)opt.first : 1) {
-		printf(run == 0 ? "run" : "%3d", run);	/* 0: the heading */
-		for (o = 0; o < OUTCOMES; o++)
-			if (shown[o])
-				printf("  %*s", (int)strlen(outcome_names[o]),
-				    run == 0 ? outcome_names[o] :
-				    text("%d", runs[run].outcomes[o]));
-		printf("  %10s  %8s", run == 0 ? "agent time" :
-		    duration(runs[run].seconds), run == 0 ? "cost" :
-		    text("$%.2f", runs[run].cost));
-		for (i = 0; i < opt.benchmarks.n; i++) {
-			width = (int)strcspn(opt.benchmarks.v[i], "=");
-			printf("  %*s", width < 6 ? 6 : width, run == 0 ?
-			    text("%.*s", width, opt.benchmarks.v[i]) :
-			    ledger_speedup(run, opt.benchmarks.v[i]));
-		}
-		putchar('\n');
-	}
-	if (opt.benchmarks.n > 0)
-		printf("\nA benchmark: its runtime at iteration 0 over that at "
-		    "the last one measured; 2.00x is twice as fast.\n");
-	for (i = 0; clients_n > 1 && i < (size_t)clients_n; i++)
-		printf("%sclaude %s: %d attempt%s\n", i == 0 ? "\n" : "",
-		    clients[i].name, clients[i].attempts,
-		    clients[i].attempts == 1 ? "" : "s");
-	printf("\nThe branches, and what they changed in all:\n");
-	for (run = (int)opt.first; run <= opt.last; run++) {
-		if (runs[run].at == 0)
-			continue;
-		printf("  git -C ");
-		quote(stdout, top);
-		printf(" diff --stat %.12s ", repo.base);
-		quote(stdout, branch_name(run, runs[run].at));
-		putchar('\n');
-	}
+	output_open(x, 0);
+	ledger_open(x, LOOK);
+	if (is_begun(x))
+		settings_read(x, &old);
+	baseline_find(g, x, &old);
+	settings_now(x, 1, &now);
+	if (old.n > 0)
+		settings_agree(x, &old, &now, 0);
+	protect_check(g, x);
+	plan_limits(x);
+	printf("branches: %s to %s\n", branch_ref(x, (int)o->first, 1) +
+	    strlen("refs/heads/"), branch_ref(x, (int)o->last,
+	    (int)o->iterations) + strlen("refs/heads/"));
+	printf("baseline: %s, commit %.12s\n", o->baseline, x->base);
+	printf("results: %s\n", o->output);
+	if (!o->benchmark_only)
+		printf("claude, in a copy: %s < prompt\nprompt:\n%s",
+		    quoted(x->command.v), claude_prompt(x, (int)o->first, 1));
+	if (o->build != NULL)
+		printf("build: %s\n", o->build);
+	for (i = 0; i < o->benchmarks.n; i++)
+		printf("benchmark %.*s: %s\n",
+		    (int)strcspn(o->benchmarks.v[i], "="), o->benchmarks.v[i],
+		    strchr(o->benchmarks.v[i], '=') + 1);
+	if (o->benchmarks.n == 0)
+		printf("no benchmark is given: nothing will be measured\n");
+	return flushed();
 }
 
-/* ---- isolation: a run in a clone of its own ------------------------------ */
+/* ---- options -------------------------------------------------------------------- */
 
-/* clone_file: the same as in the user's git directory. */
 static void
-clone_file(const char *name)
+options_default(struct options *o)
 {
-	size_t size;
-	char *content = file_text(AT_FDCWD, text("%s/%s", repo.project, name),
-	    &size);
-
-	if (content != NULL)
-		file_put(tree_file(name), content, size, 0644);
-	free(content);
-}
-
-/* clone_enter: an empty directory, in which we are from now on. */
-static void
-clone_enter(void)
-{
-	struct stat st;
-
-	environments();
-	identity_use();
-	COPY(top, text("%s/clone/%s", private_dir, strrchr(top, '/') + 1));
-	if (mkdir(private_dir, 0700) != 0 ||
-	    mkdir(text("%s/clone", private_dir), 0700) != 0 ||
-	    mkdir(top, 0777) != 0 || chdir(top) != 0 || stat(top, &st) != 0)
-		die(1, "cannot make a directory %s:", top);
-	repo.top_mode = repo.dir_mode = st.st_mode & 07777;
-	COPY(repo.dir, text("%s/.git", top));
-	COPY(repo.common, repo.dir);
-}
-
-/* clone_init: the baseline and the branches of a run, 0 for all, there. */
-static void
-clone_init(int run)
-{
-	const char *branches;
-
-	if (!plan_only)
-		clone_enter();
-	git("init", "-q", "--template=", strlen(repo.base) > 40 ?
-	    "--object-format=sha256" : "--object-format=sha1", "-b",
-	    repo.branch);
-	words_set(&git_vars, "GIT_DIR", repo.dir);
-	words_set(&git_vars, "GIT_WORK_TREE", top);
-	branches = text("refs/heads/%s-run-%s*", opt.prefix,
-	    run > 0 ? text("%d-iteration-", run) : "");
-	git("-c", "core.logAllRefUpdates=false", "fetch", "-q", "--no-tags",
-	    "--no-write-fetch-head", "--update-head-ok", repo.project,
-	    text("+" REFS "%s/baseline:refs/heads/%s", opt.prefix, repo.branch),
-	    text("+%s:%s", branches, branches));
-}
-
-/* clone_work: what is started from now on is of this run; the mark does not
- * tell an agent where the user's repository is. */
-static void
-clone_work(struct job *j, int run)
-{
-	j->run = run;
-	mark_use(text("%s--run-%d--%s", opt.prefix, run, repo.inode));
-}
-
-/*
- * clone_make: with the baseline's history and the branches that the run has
- * so far, 0: all of ours; no other branch, no tag, no remote, no reflog.
- */
-static void
-clone_make(int run)
-{
-	long id = run > 0 ? run : opt.first, last = run > 0 ? run : opt.last;
-
-	clone_init(run);
-	mkdir(tree_file("info/"), 0777);
-	clone_file("info/exclude");
-	clone_file("info/attributes");
-	private_use();
-	refs_read(&refs);
-	for (; id <= last; id++) {
-		clone_work(job, (int)id);
-		process_end_elders();
-	}
-}
-
-/* clone_fetch: what the run has come to is in the user's repository, too; 0, or
- * git's exit status. */
-static int
-clone_fetch(int run)
-{
-	const char *const *fetch = ARGV("--git-dir", repo.project, "-c",
-	    "core.filesRefLockTimeout=3000", "fetch", "-q", "--no-tags",
-	    "--no-write-fetch-head", "--no-prune", "--update-head-ok", repo.dir,
-	    text("+%s:%s", tree_ref(), tree_ref()),
-	    text("+" REFS "%s/run-%d/*:" REFS "%s/run-%d/*", opt.prefix, run,
-	    opt.prefix, run));
-
-	if (git_run(fetch) == 0)
-		return 0;
-	/* Only we write these: a lock that stays is a killed git's. */
-	unlink(text("%s/%s.lock", repo.project, tree_ref()));
-	tree_unlock(AT_FDCWD, text("%s/" REFS "%s/run-%d", repo.project,
-	    opt.prefix, run), UNLOCK);
-	return git_run(fetch);
-}
-
-/* ---- iteration and run: the loop of the header comment ------------------ */
-
-enum next { NEXT_ITERATION, ATTEMPT_AGAIN, WAIT, END_OF_RUN, STOP };
-
-static int resumed;			/* this is not the first start */
-static struct attempt *unfinished;	/* the attempt that is at work */
-
-static enum next
-stop(int status, const char *why)
-{
-	if (shared->status == 0) {
-		COPY(shared->reason, why);
-		shared->status = status;
-	}
-	return STOP;
-}
-
-/* limit_end: when the rate limit ends, as far as claude has told; or 0. */
-static time_t
-limit_end(void)
-{
-	long long t = strtoll(transcript.limit.resets_at, NULL, 10);
-
-	return (time_t)(t > 100000000000 ? t / 1000 : t); /* milliseconds */
-}
-
-/* limit_when: the same for a person. */
-static const char *
-limit_when(void)
-{
-	return limit_end() > 0 ?
-	    text(", which resets at %s", utc(limit_end())) : "";
-}
-
-/* limit_wait: sleep it out; the attempt is made again, or it is too much. */
-static enum next
-limit_wait(void)
-{
-	static double waited;
-	double wait = limit_end() == 0 ? WAIT_S :
-	    difftime(limit_end(), time(NULL)) + WAIT_MORE_S;
-	double start = monotonic(), now = start;
-
-	if (wait < WAIT_MORE_S)
-		wait = WAIT_MORE_S;
-	if ((waited += wait) > WAIT_MOST_S)
-		return stop(EXIT_LATER, text("rate limit%s, which is too long "
-		    "to wait", limit_when()));
-	say("%s: rate limit%s: waiting for %s", job->what, limit_when(),
-	    duration(wait));
-	COPY(job->what, text("%.200s waits", job->what));
-	job->limit = wait;
-	job->start = start;
-	job->state = IDLE;
-	for (; now - start < wait && !ending(); now = monotonic()) {
-		show_draw(now);
-		alarm(show.on ? TICK_TERMINAL_S : TICK_S);
-		signal_take();
-	}
-	alarm(0);
-	if (!in_clone)
-		refs_read(&refs);	/* the user's, meanwhile, are his */
-	return ATTEMPT_AGAIN;		/* job_wait sees that all stop */
-}
-
-/* attempt_ref: where what it left is kept. */
-static const char *
-attempt_ref(int run, int m, int number)
-{
-	return text(REFS "%s/run-%d/iteration-%d/attempt-%d", opt.prefix, run,
-	    m, number);
-}
-
-/* attempt_commit: what it left, as a commit if there is anything. */
-static void
-attempt_commit(struct attempt *a)
-{
-	char *message = claude_message(a), stash[ID_SIZE];
-
-	COPY(stash, tree_autostash());
-	tree_settle();
-	if (!in_clone)
-		note_write(0);
-	ref_keep(a->ref, "-refs/autostash", stash);
-	COPY(a->commit, tree_commit(message, a->outcome <= OUT_OF_TIME, a->ref,
-	    &a->changes));
-	free(message);
-}
-
-/* attempt_next: what follows an outcome; read it beside the header. */
-static enum next
-attempt_next(struct run *r, const struct attempt *a)
-{
-	if (a->outcome > OUT_OF_TIME)
-		tree_put_back(a->ref, a->commit);
-	switch (a->outcome) {
-	case SUCCESS:
-	case CAPPED:
-	case OUT_OF_TIME:
-		shared->failures = 0;
-		COPY(r->commit, a->commit);
-		return a->outcome == OUT_OF_TIME ? END_OF_RUN : NEXT_ITERATION;
-	case RATE_LIMIT:
-		return opt.wait ? WAIT :
-		    stop(EXIT_LATER, text("rate limit%s", limit_when()));
-	case TIMEOUT:
-		return ++r->timeouts <= opt.retries ? ATTEMPT_AGAIN :
-		    stop(EXIT_TIMEOUT, "the last retry timed out");
-	case DENIED:
-		return stop(EXIT_DENIED, "claude is denied");
-	case FAILURE:
-		if (a->fault[0] != '\0')
-			return stop(1, a->fault);
-		return ++shared->failures < FAILURES ? NEXT_ITERATION :
-		    stop(EXIT_FAILURES, text("%d failures in a row",
-		    shared->failures));
-	default:
-		return stop(128 + stop_signal, "");
-	}
-}
-
-/* attempt_why: what claude said of its end, or what is known of it. */
-static const char *
-attempt_why(const struct attempt *a)
-{
-	const struct event *r = &transcript.result;
-
-	if (a->outcome == SUCCESS)
-		return "";
-	if (r->text[0] != '\0')
-		return r->text;
-	if (a->said[0] != '\0')
-		return a->said;
-	if (a->ended.why == BY_SILENCE)
-		return "silent for --idle-timeout";
-	if (a->outcome != FAILURE)
-		return "";
-	return strcmp(r->turns, "0") == 0 ? "the model was not asked" :
-	    r->type[0] != '\0' ? "its result has no text" :
-	    transcript.json ? "it ended without a result" :
-	    text("exit status %d", a->ended.status);
-}
-
-/* attempt_say: the event line, and where what was put back is kept. */
-static void
-attempt_say(const struct attempt *a)
-{
-	const struct event *r = &transcript.result;
-	const char *why = attempt_why(a);
-	int left = a->outcome > OUT_OF_TIME && a->commit[0] != '\0';
-
-	job->cost += strtod(r->cost, NULL);
-	(a->outcome <= OUT_OF_TIME ? say : warn)("%s%s: %s in %s, %ld file%s "
-	    "+%ld -%ld%s%s%s%s%s%.*s", point_name(a->run, a->iteration),
-	    a->number > 1 ? text(" attempt %d", a->number) : "",
-	    outcome_names[a->outcome], duration(a->ended.seconds),
-	    a->changes.files, a->changes.files == 1 ? "" : "s",
-	    a->changes.added, a->changes.removed,
-	    r->cost[0] != '\0' ? text(", $%.2f", strtod(r->cost, NULL)) : "",
-	    a->ended.survivors > 0 ? text(", %d leftover%s killed",
-	    a->ended.survivors, a->ended.survivors == 1 ? "" : "s") : "",
-	    left ? ", kept as " : "", left ? a->ref : "",
-	    why[0] != '\0' ? ": " : "", (int)strcspn(why, "\n"), why);
-}
-
-/* protected_look: has it touched what is protected? */
-static void
-protected_look(struct attempt *a)
-{
-	const char *const *diff = ARGV("diff", "--quiet", repo.base,
-	    a->commit[0] != '\0' ? a->commit : tree_start, "--");
-	int touched = opt.protect.n == 0 ? -1 : git_protected(diff);
-
-	if (touched > 1)
-		git_fail(diff, touched);
-	a->protected_touched = touched;
-}
-
-/* attempt_plan: one that is a success, as commands. */
-static enum next
-attempt_plan(struct run *r, struct attempt *a)
-{
-	char *message;
-
-	claude_call(a);
-	a->outcome = SUCCESS;
-	message = claude_message(a);
-	git("add", "-A");
-	git("commit", "-q", "--cleanup=verbatim", "-m", message,
-	    "--allow-empty");
-	free(message);
-	if (opt.isolate)
-		clone_fetch(r->id);
-	COPY(r->commit, tree_branch);
-	return NEXT_ITERATION;
-}
-
-/* attempt: one call of claude, and all that follows from its outcome. */
-static enum next
-attempt(struct run *r, int iteration, int number)
-{
-	double left = opt.timeout - r->charged;
-	struct attempt a = { .run = r->id, .iteration = iteration,
-	    .number = number, .last = left <= opt.iteration_timeout,
-	    .protected_touched = -1 };
-	enum next next;
-	int finished;
-
-	memset(&transcript, 0, sizeof transcript);
-	COPY(a.ref, attempt_ref(a.run, iteration, number));
-	job->limit = a.last ? left : opt.iteration_timeout;
-	if (plan_only)
-		return attempt_plan(r, &a);
-	unfinished = &a;
-	tree_known();
-	claude_call(&a);
-	attempt_commit(&a);
-	protected_look(&a);
-	next = attempt_next(r, &a);
-	if (in_clone && clone_fetch(r->id) != 0)
-		die(1, "cannot fetch run %d: %s", r->id, git_fault());
-	unfinished = NULL;
-	finished = next == NEXT_ITERATION || next == END_OF_RUN;
-	ledger_row(&a, finished ? a.ended.seconds : 0);
-	attempt_say(&a);
-	if (finished) {
-		r->charged += a.ended.seconds;
-		diffstats_row(&a);
-	}
-	return next;
-}
-
-/* attempt_number: the next that neither ledger nor refs have; if it is to be
- * new, nor a transcript. */
-static int
-attempt_number(const struct run *r, int m, int new)
-{
-	int k = r->attempts;
-
-	do
-		k++;
-	while ((new && faccessat(output_fd, result_name(r->id, m,
-	    text("attempt-%d.jsonl", k)), F_OK, 0) == 0) || git_asks(
-	    "rev-parse", "-q", "--verify", attempt_ref(r->id, m, k)));
-	return k;
-}
-
-/* branch_parse: is ref the branch of an iteration? */
-static int
-branch_parse(const char *ref, int *run, int *m)
-{
-	const char *head = text("refs/heads/%s-run-", opt.prefix);
-	int end = 0;
-
-	return begins(ref, head) && isdigit((unsigned char)
-	    ref[strlen(head)]) && sscanf(ref + strlen(head),
-	    "%d-iteration-%d%n", run, m, &end) == 2 &&
-	    strchr("/", ref[strlen(head) + (size_t)end]) != NULL;
-}
-
-/*
- * branch_begin: the iteration's branch is where it starts.  Other commits that
- * are there, of an attempt that was killed or of the user, are kept.
- */
-static void
-branch_begin(const struct run *r, int m, int k)
-{
-	char id[ID_SIZE], attempt[NAME_SIZE];
-
-	COPY(id, ref_id(tree_ref()));
-	COPY(attempt, attempt_ref(r->id, m, k));
-	if (id[0] != '\0' && strcmp(id, tree_start) != 0 && git_commit(id) &&
-	    *git_said("for-each-ref", "--count=1", "--contains", id,
-	    text(REFS "%s/", opt.prefix)) == '\0') {
-		ref_keep(attempt, text("-refs/heads/%s", tree_branch), id);
-		warn("%s had other commits: kept in %s-refs/", tree_branch,
-		    attempt);
-	}
-	tree_checkout(tree_branch, tree_start);
-}
-
-/* iteration: attempts until one decides. */
-static enum next
-iteration(struct run *r, int m)
-{
-	enum next next = ATTEMPT_AGAIN;
-	int k = (r->attempts > 0 || resumed) && !plan_only ?
-	    attempt_number(r, m, 1) : 1;
-
-	COPY(tree_branch, branch_name(r->id, m));
-	COPY(tree_start, r->commit);
-	r->timeouts = 0;
-	branch_begin(r, m, k);
-	for (; next == ATTEMPT_AGAIN; k++) {
-		if (job_wait(AGENT) != 0)
-			return stop(128 + stop_signal, "");
-		COPY(job->what, point_name(r->id, m));
-		if ((next = attempt(r, m, k)) == WAIT)
-			next = limit_wait();
-	}
-	if (next != STOP) {
-		r->next = m + 1;
-		r->attempts = 0;
-	}
-	return next;
-}
-
-/* run: what is missing, from the baseline or the last good commit; 1: stop. */
-static int
-run(struct run *r)
-{
-	int m, stopped = benchmark_point(r->id, 0);
-
-	for (m = 1; !stopped && m <= r->next; m++) {
-		if (m == r->next) {
-			if (run_over(r))
-				break;
-			if (iteration(r, m) == STOP)
-				return 1;
-		}
-		if (opt.every_iteration || (m == r->next - 1 && run_over(r)))
-			stopped = benchmark_point(r->id, m);
-	}
-	if (!stopped && m <= opt.iterations && r->charged < opt.timeout)
-		say("run %d/%ld: not enough time for iteration %d", r->id,
-		    opt.runs, m);
-	if (stopped)
-		stop(128 + stop_signal, "");
-	return stopped;
-}
-
-/* experiment_leave: at every exit the user's house is as it was. */
-static void
-experiment_leave(void)
-{
-	struct attempt *a = unfinished;
-
-	leaving = 1;
-	unfinished = NULL;
-	if (a != NULL)			/* die came in the middle of it */
-		a->outcome = INTERRUPTED;
-	if (a != NULL && tree_there()) {
-		attempt_commit(a);
-		tree_put_back(a->ref, a->commit);
-		if (in_clone && clone_fetch(a->run) != 0) {
-			warn("cannot fetch run %d: %s", a->run, git_fault());
-			a->commit[0] = '\0';	/* it goes with the clone */
-			memset(&a->changes, 0, sizeof a->changes);
-		}
-	}
-	tree_touched &= tree_there();
-	tree_home();
-	if (a != NULL && a->ended.seconds > 0)	/* claude did run */
-		ledger_row(a, 0);
-	private_remove(AT_FDCWD, private_dir);
-	private_dir[0] = '\0';
-	leaving = 0;
-}
-
-/* ---- the same command again: one runner at a time, and what is missing -- */
-
-/* results_lock: who has it locked has the prefix in this directory. */
-static const char *
-results_lock(void)
-{
-	return text("%s/%s--lock", repo.output, opt.prefix);
-}
-
-/* experiment_known: was it started before? */
-static int
-experiment_known(void)
-{
-	return access(text("%s/%s", repo.output,
-	    experiment_file("experiment")), F_OK) == 0;
-}
-
-/* trailers_read: what the commit that ends a finished attempt says of it. */
-static int
-trailers_read(const char *commit, struct attempt *a)
-{
-	const char *line;
-	int o, ours = 0, known = 0;
-
-	git("log", "-1", "--format=%B", commit);
-	while ((line = git_next('\n')) != NULL) {
-		if (begins(line, "Experiment: "))
-			ours = strcmp(line + strlen("Experiment: "),
-			    opt.prefix) == 0;
-		for (o = 0; o <= OUT_OF_TIME && begins(line, "Outcome: "); o++)
-			if (strcmp(line + strlen("Outcome: "),
-			    outcome_names[o]) == 0) {
-				a->outcome = (enum outcome)o;
-				known++;
-			}
-		known += sscanf(line, "Run: %d", &a->run) +
-		    sscanf(line, "Iteration: %d", &a->iteration) +
-		    sscanf(line, "Attempt: %d", &a->number) > 0;
-		sscanf(line, "Seconds: %lf", &a->ended.seconds);
-		sscanf(line, "Exit-Status: %d", &a->ended.status);
-		sscanf(line, "Survivors: %d", &a->ended.survivors);
-	}
-	return ours && known >= 4;
-}
-
-/* changes_between: two commits. */
-static struct changes
-changes_between(const char *from, const char *to)
-{
-	git("diff-tree", "-r", "-z", "--numstat", "--no-renames", from, to);
-	return changes_listed();
-}
-
-/* resume_row: the row of a finished attempt, from its commit; 0: none. */
-static int
-resume_row(const struct run *r, const char *branch)
-{
-	const char *name;
-	struct attempt a = { 0 };
-	int fd;
-
-	memset(&transcript, 0, sizeof transcript);
-	if ((note_facts.n > 0 && strcmp(branch, note_facts.v[3]) == 0 &&
-	    strcmp(note_facts.v[4], "at work") == 0) ||
-	    !trailers_read(branch, &a) || a.run != r->id ||
-	    a.iteration != r->next || !(a.ended.seconds >= 0 &&
-	    a.ended.seconds <= opt.timeout + ENOUGH_S))
-		return 0;
-	COPY(tree_start, r->commit);
-	COPY(a.commit, git_said("rev-parse", branch));
-	a.changes = changes_between(tree_start, a.commit);
-	protected_look(&a);
-	name = result_name(a.run, a.iteration,
-	    text("attempt-%d.jsonl", a.number));
-	if ((fd = file_open(output_fd, name, 0)) >= 0) {
-		transcript_read(fd);
-		close(fd);
-	}
-	ledger_row(&a, a.ended.seconds);
-	say("%s: %s, by its commit", point_name(a.run, a.iteration),
-	    outcome_names[a.outcome]);
-	return 1;
-}
-
-/* resume_branches: the ledger knows them all, or learns of them, or we die. */
-static void
-resume_branches(void)
-{
-	struct words now = { NULL, 0 };
-	const char *name;
-	int run, m;
 	size_t i;
 
-	refs_read(&now);
-	for (i = 0; i < now.n; i++) {
-		name = ref_field(now.v[i], 0);
-		if (!branch_parse(name, &run, &m) ||
-		    (run <= opt.runs && (run < opt.first || run > opt.last)))
-			continue;	/* of prefix-run-2, say */
-		if (run < 1 || run > opt.runs || m < 1 || m > runs[run].next ||
-		    strcmp(name, branch_ref(run, m)) != 0)
-			die(EXIT_USAGE, "%s: expected no branch of this name, "
-			    "which the ledger does not know: rename it", name);
-		if (m == runs[run].next && resume_row(&runs[run], name))
-			ledger_read();
-		if (m == runs[run].next && !run_over(&runs[run]) &&
-		    opt.isolate && !opt.benchmark_only &&
-		    *ref_field(now.v[i], 3) != '\0')
-			die(EXIT_USAGE, "%s: expected a branch that no work "
-			    "tree has checked out, since its iteration is made "
-			    "next: check out another", name);
-	}
-	words_free(&now);
+	memset(o, 0, sizeof *o);
+	o->runs = RUNS;
+	o->iterations = ITERATIONS;
+	o->retries = RETRIES;
+	o->samples = SAMPLES;
+	o->jobs = JOBS;
+	o->timeout = TIMEOUT_S;
+	o->iteration_timeout = ITERATION_TIMEOUT_S;
+	o->idle_timeout = IDLE_TIMEOUT_S;
+	o->benchmark_timeout = BENCHMARK_TIMEOUT_S;
+	o->baseline = baseline_default;
+	o->output = output_default;
+	for (i = 0; benchmarks_default[i] != NULL; i++)
+		words_add(&o->benchmarks, benchmarks_default[i]);
 }
 
-/* resume_diffstats: a crash may have come between a row and this one. */
-static void
-resume_diffstats(void)
-{
-	FILE *in = file_stream(output_fd,
-	    experiment_file(tables[DIFFSTATS].kind));
-	struct words there = { NULL, 0 };
-	struct attempt a = { 0 };
-	char *field[9];
-	int id, m;
-
-	while (in != NULL && csv_read(in, field, 9) == 9)
-		words_add(&there, text("%s,%s", field[1], field[2]));
-	words_sort(&there);
-	for (id = (int)opt.first; id <= opt.last; id++)
-		for (m = 1; m < runs[id].next; m++)
-			if (words_find(&there, text("%d,%d", id, m)) == NULL) {
-				a.run = id;
-				a.iteration = m;
-				COPY(tree_start, m == 1 ? repo.base :
-				    branch_ref(id, m - 1));
-				a.changes = changes_between(tree_start,
-				    branch_ref(id, m));
-				diffstats_row(&a);
-			}
-	if (in != NULL)
-		fclose(in);
-	words_free(&there);
-}
-
-/* resume_home: has the user gone home himself?  He is on a branch of his. */
+/* --help: the options with their defaults. */
 static int
-resume_home(void)
-{
-	char head[NAME_SIZE];
-	int run, m;
-
-	if (!git_asks("symbolic-ref", "-q", "HEAD"))
-		return 0;
-	COPY(head, fd_line(git_out));
-	return ref_id(head)[0] != '\0' && !branch_parse(head, &run, &m);
-}
-
-/* resume_known: is commit where a run of ours begins, or has come to? */
-static int
-resume_known(const char *commit)
-{
-	int id = 0;
-
-	while (id <= opt.runs && strcmp(commit, runs[id].commit) != 0)
-		id++;			/* 0 is none: it is at the baseline */
-	return id <= opt.runs;
-}
-
-/* resume_keep: what the last life, on this branch, left in the tree is kept. */
-static void
-resume_keep(const char *branch)
-{
-	char left[ID_SIZE], tip[ID_SIZE] = "", stash[ID_SIZE];
-	struct attempt a = { .outcome = INTERRUPTED };
-	char *message;
-
-	tree_branch[0] = '\0';
-	COPY(tree_start, repo.base);
-	if (branch_parse(branch, &a.run, &a.iteration) && a.run <= opt.runs &&
-	    git_commit(branch)) {
-		COPY(tip, fd_line(git_out));
-		COPY(tree_start, a.iteration == runs[a.run].next ?
-		    runs[a.run].commit : tip);
-	} else {
-		a.run = a.iteration = 0;
-	}
-	a.number = attempt_number(&runs[a.run], a.iteration, 0);
-	COPY(a.ref, attempt_ref(a.run, a.iteration, a.number));
-	message = claude_message(&a);
-	COPY(stash, tree_autostash());
-	tree_settle();
-	ref_keep(a.ref, "-refs/autostash", stash);
-	COPY(left, git_commit("HEAD") ? fd_line(git_out) : tree_start);
-	if (resume_known(left))
-		COPY(tree_start, left);
-	else if (strcmp(left, tip) != 0)
-		ref_keep(a.ref, "-refs/branch", tip);
-	git("read-tree", left);
-	tree_add();
-	if (tree_changes().files > 0 || strcmp(left, tree_start) != 0)
-		COPY(a.commit, commit_tree(left, message));
-	tree_keep(a.ref, a.commit);
-	if (git_asks("rev-parse", "-q", "--verify", a.ref))
-		say("what was left in the tree is kept as %s", a.ref);
-	free(message);
-}
-
-/* resume_tree: a runner was killed here; its note says how all was before. */
-static void
-resume_tree(void)
-{
-	const char *name, *was;
-	char *now;
-	size_t i;
-
-	if (note_facts.n == 0)
-		return;
-	COPY(repo.home, strcmp(note_facts.v[1], "HEAD") == 0 ? "" :
-	    note_facts.v[1]);
-	COPY(repo.home_commit, note_facts.v[2]);
-	tree_inherited = 1;
-	refs_undo();
-	tree_inherited = 0;
-	for (i = 0; i < note_files.n; i++) {
-		was = strchr(note_files.v[i], '\n') + 1; /* see note_write */
-		name = text("%.*s", (int)(was - 1 - note_files.v[i]),
-		    note_files.v[i]);
-		now = file_text(AT_FDCWD, name, NULL);
-		if (now == NULL ? *was != '-' : *was != '+' ||
-		    strcmp(now, was + 1) != 0)
-			warn("%s has changed since the runner was killed: look "
-			    "at it", name);
-		free(now);
-	}
-	if (resume_home()) {
-		unlink(tree_file(NOTE_NAME));
-		return;
-	}
-	/* His branch may have grown: it is as it is now. */
-	if (repo.home[0] != '\0' && git_commit(repo.home))
-		refs_put(repo.home, fd_line(git_out));
-	private_make();
-	private_use();
-	resume_keep(note_facts.v[3]);
-	tree_touched = 1;		/* not sooner: if it dies, all stays */
-	experiment_leave();
-}
-
-/* resume_results: as the ledger and the branches have them; are any missing? */
-static int
-resume_results(void)
-{
-	int id, missing = 0;
-
-	table_mend(&tables[LEDGER]);
-	table_mend(&tables[DIFFSTATS]);
-	ledger_read();
-	resume_branches();
-	resume_diffstats();
-	for (id = (int)opt.first; id <= opt.last; id++)
-		missing |= !run_measured(&runs[id]);
-	if (!missing && opt.last - opt.first + 1 == opt.runs)
-		say("prefix %s: all runs are finished (%ld)", opt.prefix,
-		    opt.runs);
-	else if (!missing)
-		say("prefix %s: runs %ld to %ld are finished", opt.prefix,
-		    opt.first, opt.last);
-	return missing;
-}
-
-/* ---- the experiment, and its plan --------------------------------------- */
-
-/* experiment_begin: what it is, in experiment.csv, and its baseline. */
-static void
-experiment_begin(void)
-{
-	const char *claude[] = { repo.claude, "--version", NULL };
-	const char *name;
-	char *is, *was;
-	size_t i, size;
-	FILE *to;
-
-	if (!resumed) {
-		if (program_run(repo.claude, claude, &agent_vars,
-		    VERSION_TIMEOUT_S, 1) != 0 && !stopping())
-			warn("%s --version fails: %s", repo.claude,
-			    fd_line(git_err));
-		settings_now(&settings_all, fd_line(git_out));
-	}
-	to = memory_begin(&is, &size);
-	for (i = 0; i < settings_all.n; i += 2)
-		csv_line(to, (const char *const[]){ settings_all.v[i],
-		    settings_all.v[i + 1], NULL });
-	memory_end(to);
-	name = experiment_file("experiment");
-	was = file_text(output_fd, name, NULL);
-	if (was == NULL || strcmp(is, was) != 0) {
-		lock_settings(F_WRLCK);
-		to = file_begin(name);
-		fwrite(is, 1, size, to);
-		file_end(to, name);
-	}
-	lock_settings(F_RDLCK);
-	experiment_csv = kept_now(experiment_file("experiment"));
-	free(is);
-	free(was);
-	table_append(&tables[LEDGER], NULL);
-	if (!resumed)
-		ledger_read();
-	/* The last: where a ref of the prefix is, experiment.csv is. */
-	if (!resumed || !git_commit(text(REFS "%s/baseline", opt.prefix)))
-		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
-}
-
-/* jobs_share: what our children know of each other. */
-static void
-jobs_share(void)
-{
-	/* POSIX.1-2024; every system has it.  A file may have no room. */
-	void *memory = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct table *t;
-	size_t size;
-	char *rows;
-
-	if (memory == MAP_FAILED)
-		die(1, "cannot share memory:");
-	shared = memory;
-	job = shared->jobs;
-	for (t = tables; t < tables + TABLES; t++) {
-		t->journal = fd_scratch();	/* our children share it */
-		rows = file_text(output_fd, experiment_file(t->kind), &size);
-		if (fd_write(t->journal, rows, size) != 0)
-			die(1, "cannot write a temporary file:");
-		free(rows);
-	}
-}
-
-struct point {				/* what is to be measured */
-	int run, iteration;
-};
-
-/*
- * points_shuffle: by Fisher and Yates, with the generator of POSIX's example
- * of rand(), so that a seed means the same order everywhere.
- */
-static void
-points_shuffle(struct point *points, size_t n)
-{
-	unsigned long next = (unsigned long)opt.seed;
-	struct point other;
-	size_t i, k;
-
-	for (i = n; i > 1; i--) {
-		next = (next * 1103515245UL + 12345UL) & 0xffffffffUL;
-		k = (next / 65536UL) % 32768UL % i;
-		other = points[i - 1];
-		points[i - 1] = points[k];
-		points[k] = other;
-	}
-}
-
-/* points_measure: all that is wanted, in an order by chance; 1: interrupted. */
-static int
-points_measure(void)
-{
-	struct point *points = NULL;
-	size_t n = 0, i;
-	int id, m, stopped = 0;
-
-	for (id = (int)opt.first; id <= opt.last; id++)
-		for (m = 0; m < runs[id].next; m++)
-			if (run_wants(&runs[id], m)) {
-				points = resize(points, (n + 1) *
-				    sizeof *points);
-				points[n].run = id;
-				points[n++].iteration = m;
-			}
-	if (opt.seed == 0)
-		opt.seed = 1 + (long)(time(NULL) % 1000000);
-	if (!plan_only) {
-		points_shuffle(points, n);
-		say("%zu to measure, in the order of --seed %ld", n, opt.seed);
-	}
-	for (i = 0; i < n && !stopped; i++) {
-		clone_work(job, points[i].run);
-		stopped = benchmark_point(points[i].run, points[i].iteration);
-	}
-	free(points);
-	return stopped;
-}
-
-/* job_run: a run in a clone, or 0 to measure all, as a process of its own. */
-static void
-job_run(int id)
-{
-	int stopped;
-
-	in_clone = 1;
-	signals_block();
-	show.parents = show.drawn = show.on;
-	show.on = 0;
-	/* First: at every exit it is removed, and so far it is all runs'. */
-	COPY(private_dir, text("%s/run-%d", private_dir, id));
-	stopped = job_wait(AGENT);	/* the git of a clone is work, too */
-	if (!stopped) {
-		clone_make(id);
-		stopped = id == 0 ? points_measure() : run(&runs[id]);
-	}
-	exit(stopped ? stopping() ? 128 + stop_signal : shared->status : 0);
-}
-
-/* job_start: the same, where there is room; how many were started, 0 or 1. */
-static int
-job_start(int id)
-{
-	struct job *j = shared->jobs;
-	pid_t pid;
-
-	while (j->pid != 0)
-		j++;
-	j->run = id;
-	j->state = IDLE;
-	j->start = monotonic();
-	COPY(j->what, id == 0 ? "" : text("run %d/%ld", id, opt.runs));
-	fflush(NULL);
-	if ((pid = fork()) < 0) {	/* those at work end first */
-		stop(1, text("cannot start run %d: %s", id, strerror(errno)));
-		return 0;
-	}
-	if (pid == 0) {
-		job = j;
-		job->pid = getpid();
-		job_run(id);
-	}
-	j->pid = pid;
-	return 1;
-}
-
-/* job_ended: a child is no more; returns how many runs that makes, 0 or 1. */
-static int
-job_ended(pid_t pid, int status)
-{
-	struct job *j = shared->jobs;
-
-	while (j < shared->jobs + opt.jobs && j->pid != pid)
-		j++;
-	if (j == shared->jobs + opt.jobs)
-		return 0;		/* an orphan of one that was killed */
-	if (status > 128 && stop_signal == 0) {
-		warn("run %d was killed by signal %d", j->run, status - 128);
-		clone_work(j, j->run);
-		process_sweep(0);
-	}
-	j->pid = 0;
-	if (status != 0 && shared->status == 0)
-		shared->status = status > 128 && stop_signal == 0 ? 1 : status;
-	return 1;
-}
-
-/* jobs: all runs, so many at once; each is a child, so we run nothing. */
-static void
-jobs(void)
-{
-	int id = opt.benchmark_only ? 0 : (int)opt.first;
-	int busy = 0, told = 0, status, i;
-	pid_t pid;
-
-	for (;;) {
-		while (id > 0 && id <= opt.last && run_measured(&runs[id]))
-			id++;
-		if (id <= (opt.benchmark_only ? 0 : opt.last) &&
-		    busy < opt.jobs && !ending()) {
-			busy += job_start(id++);
-			continue;
-		}
-		if (busy == 0)
-			break;
-		show_draw(monotonic());
-		alarm(show.on ? TICK_TERMINAL_S : 0);
-		if (stop_signal == 0 || told)
-			signal_take();
-		for (i = 0; stop_signal != 0 && !told && i < opt.jobs; i++)
-			process_kill(shared->jobs[i].pid, stop_signal);
-		told = stop_signal != 0;
-		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-			busy -= job_ended(pid, process_status(status));
-	}
-	alarm(0);
-}
-
-/* experiment: all runs that are asked for; the exit status. */
-static int
-experiment(void)
-{
-	int id;
-
-	for (id = (int)opt.first; id <= opt.last; id++)
-		job->cost += runs[id].cost;	/* so far: of former starts */
-	if (opt.isolate)
-		jobs();
-	for (id = (int)opt.first; !opt.isolate && id <= opt.last; id++)
-		if (!run_measured(&runs[id]) && run(&runs[id]))
-			break;
-	output_again();
-	tables_back();
-	ledger_read();			/* as all have left it */
-	for (id = (int)opt.first; id <= opt.last && !stopping(); id++)
-		if (!run_measured(&runs[id]))
-			stop(1, text("results of run %d were removed", id));
-	return stopping() ? 128 + stop_signal : shared->status;
-}
-
-/* plan_hours: the worst case, as the last line of the plan. */
-static void
-plan_hours(void)
-{
-	double n = (double)(opt.last - opt.first + 1);
-	double points = opt.benchmarks.n == 0 ? 0 :
-	    n * (opt.every_iteration ? 1 + (double)opt.iterations : 2);
-	double agent = n * opt.timeout / 3600;
-	double retries = n * (double)opt.iterations * (double)opt.retries *
-	    opt.iteration_timeout / 3600;
-	double benchmarks = points * ((double)opt.benchmarks.n *
-	    (double)opt.samples + (opt.build != NULL)) *
-	    opt.benchmark_timeout / 3600;
-
-	printf("# at most %.1f hours: %.1f of agent time, %.1f of attempts that"
-	    " time out, %.1f of benchmarks\n", agent + retries + benchmarks,
-	    agent, retries, benchmarks);
-}
-
-/* plan_clone: the commands that make one, at a name that stands for its own. */
-static void
-plan_clone(int run)
-{
-	if (!opt.isolate)
-		return;
-	COPY(top, text("%s/run-%d/clone/%s", temporary(), run,
-	    strrchr(top, '/') + 1));
-	COPY(repo.dir, text("%s/.git", top));
-	printf("mkdir -p ");
-	quote(stdout, top);
-	putchar('\n');
-	clone_init(run);
-}
-
-/* plan: every command of an experiment in which all goes well. */
-static void
-plan(void)
-{
-	struct run r;
-	int id;
-
-	if (opt.isolate)
-		ref_set(text(REFS "%s/baseline", opt.prefix), repo.base);
-	for (id = (int)opt.first; id <= opt.last; id++) {
-		plan_clone(id);
-		run_begin(&r, id);
-		run(&r);
-	}
-	if (!opt.isolate)
-		tree_restore(tree_user(), repo.home_commit);
-	plan_hours();
-}
-
-/* ---- options and main --------------------------------------------------- */
-
-/* usage: and the defaults, which are those of initial; then exit. */
-static void
-usage(const struct options *initial)
+usage(void)
 {
 	const struct setting *s;
+	struct options o;
+	const char *value;
 
-	opt = *initial;
-	printf("usage: cc-run-experiments [options] directory prefix "
-	    "[baseline-branch]\n           [-- claude-argument ...]\n\n");
-	for (s = settings; s->name != NULL; s++)
+	options_default(&o);
+	printf("usage: " PROGRAM " [options] directory prefix [baseline]\n"
+	    "           [-- claude-argument ...]\n\n");
+	for (s = settings; s->name != NULL; s++) {
+		value = s->kind == NUMBER ? pool_printf(" (%ld)",
+		    *LONG_AT(&o, s)) : s->kind == TIME ? pool_printf(" (%s)",
+		    duration(*TIME_AT(&o, s))) : s->at == AT(output) ?
+		    pool_printf(" (%s)", o.output) : "";
 		printf("  %s --%-25s %s%s\n", s->letter < 256 ?
-		    text("-%c,", s->letter) : "   ", text("%s %s", s->name,
-		    s->value == NULL ? "" : s->value), s->help,
-		    s->kind == NUMBER || s->kind == COUNT ?
-		    text(" (%ld)", *(const long *)s->at) :
-		    s->kind == TIME ?
-		    text(" (%s)", duration(*(const double *)s->at)) :
-		    s->at == &opt.output ? text(" (%s)", output_default) : "");
+		    pool_printf("-%c,", s->letter) : "   ",
+		    pool_printf("%s %s", s->name, s->value == NULL ? "" :
+		    s->value), s->help, value);
+	}
 	printf("\nTIME is a number with an optional s, m, h or d.  Without "
-	    "baseline-branch: %s.\n", baseline_default);
-	exit(printed());
+	    "baseline: %s.\nWhat follows -- goes to claude.\n", o.baseline);
+	return flushed();
 }
 
-/* option_number: a whole number of at least least. */
+/* A whole number of at least s->least. */
 static long
 option_number(const struct setting *s, const char *value)
 {
-	const long most = s->kind == COUNT ? JOBS_MOST : 1000000;
+	const long most = s->at == AT(jobs) ? JOBS_MOST : RUNS_MOST;
 	char *end;
 	long n;
 
@@ -5997,12 +5751,12 @@ option_number(const struct setting *s, const char *value)
 	return n;
 }
 
-/* option_time: seconds, from a number with an optional s, m, h or d. */
+/* Seconds, from a number with an optional s, m, h or d. */
 static double
 option_time(const struct setting *s, const char *value)
 {
 	static const char units[] = "smhd";
-	static const double each[] = { 1, 60, 3600, 86400 };
+	const double each[] = { 1, 60, 3600, 86400 };
 	char *end;
 	double n = strtod(value, &end);
 	const char *unit = *end == '\0' ? units : strchr(units, *end);
@@ -6010,93 +5764,96 @@ option_time(const struct setting *s, const char *value)
 	if (end == value || unit == NULL || (*end != '\0' && end[1] != '\0') ||
 	    strspn(value, "0123456789.") != (size_t)(end - value) ||
 	    (n *= each[unit - units]) < s->least || n > 3650 * 86400.0)
-		die(EXIT_USAGE, "--%s %s: expected a time of at least %gs, as "
-		    "90, 90s, 30m, 2h or 1.5d", s->name, value, s->least);
+		die(EXIT_USAGE, "--%s %s: expected a time from %s to 3650d, for "
+		    "example 90, 90s, 30m, 2h or 1.5d", s->name, value,
+		    duration(s->least));
 	return n;
 }
 
-/* option_benchmark: NAME=COMMAND, whose NAME becomes part of file names. */
+/* NAME=COMMAND, whose NAME becomes part of file names. */
 static void
-option_benchmark(const char *value)
+option_benchmark(struct words *list, const char *value)
 {
-	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-";
+	size_t len = strspn(value, letters), i;
 
-	if (len == 0 || len > 64 || !isalnum((unsigned char)*value) ||
-	    value[len] != '=' || value[len + 1] == '\0' ||
-	    begins(value, "build="))
-		die(EXIT_USAGE, "--benchmark %s: expected NAME=COMMAND, NAME "
-		    "being letters, digits, '_', '.' and '-', not build",
-		    value);
-	if (words_at(&opt.benchmarks, value, len + 1) < opt.benchmarks.n)
-		die(EXIT_USAGE, "--benchmark %s: expected another NAME than "
-		    "that of an earlier one", value);
-	words_add(&opt.benchmarks, value);
+	if (len == 0 || len > 64 || strchr(letters + 53, *value) != NULL ||
+	    value[len] != '=' || begins(value, "attempt-"))
+		die(EXIT_USAGE, "--benchmark %s: expected NAME=COMMAND; NAME is"
+		    " a letter or underscore, then letters, digits, '_', '.' "
+		    "or '-'", value);
+	if (begins(value, "build=") || begins(value, "setup="))
+		die(EXIT_USAGE, "--benchmark %s: the name %.*s is reserved: "
+		    "choose another", value, (int)len, value);
+	if (value[len + 1 + strspn(value + len + 1, " \t\n")] == '\0')
+		die(EXIT_USAGE, "--benchmark %s: the command is empty: expected"
+		    " NAME=COMMAND", value);
+	for (i = 0; i < list->n; i++)
+		if (strncmp(list->v[i], value, len + 1) == 0)
+			die(EXIT_USAGE, "--benchmark %s: the name %.*s is used "
+			    "twice: choose another", value, (int)len, value);
+	words_add(list, value);
 }
 
-/* option_range: N or N-M, from opt.first to opt.last. */
+/* N or N-M. */
 static void
-option_range(const struct setting *s, const char *value)
+option_range(struct options *o, const struct setting *s, const char *value)
 {
 	char *end;
 
 	errno = 0;
-	opt.first = opt.last = strtol(value, &end, 10);
+	o->first = o->last = strtol(value, &end, 10);
 	if (*end == '-' && isdigit((unsigned char)end[1]))
-		opt.last = strtol(end + 1, &end, 10);
+		o->last = strtol(end + 1, &end, 10);
 	if (!isdigit((unsigned char)*value) || *end != '\0' || errno != 0 ||
-	    opt.first < 1 || opt.last < opt.first)
-		die(EXIT_USAGE, "--%s %s: expected a run or a range of them, "
-		    "as 3 or 1-4", s->name, value);
+	    o->first < 1 || o->last < o->first)
+		die(EXIT_USAGE, "--%s %s: expected a run or a range, for "
+		    "example 3 or 1-4", s->name, value);
 }
 
-/* option_set: one option, as getopt_long found it. */
+/* Set one option as getopt_long found it. */
 static void
-option_set(const struct setting *s, const char *value)
+option_set(struct options *o, const struct setting *s, const char *value)
 {
+	if (value != NULL && *value == '\0')
+		die(EXIT_USAGE, "--%s: the value is empty", s->name);
 	switch (s->kind) {
-	case COUNT:
-		opt.isolate = 1;
-		/* FALLTHROUGH */
-	case SEED:
 	case NUMBER:
-		*(long *)s->at = option_number(s, value);
-		break;
-	case RANGE:
-		option_range(s, value);
+		*LONG_AT(o, s) = option_number(s, value);
 		break;
 	case TIME:
-		*(double *)s->at = option_time(s, value);
+		*TIME_AT(o, s) = option_time(s, value);
 		break;
-	case DEFINES:
-	case FLAG:
-		*(int *)s->at = 1;
+	case RANGE:
+		option_range(o, s, value);
 		break;
 	case BENCHMARK:
-		option_benchmark(value);
+		option_benchmark(LIST_AT(o, s), value);
 		break;
-	case PATHS:
-		words_add(s->at, value);
+	case LIST:
+		words_add(LIST_AT(o, s), value);
 		break;
-	case COMMAND:
-	case PATH:
-		if (*value == '\0')
-			die(EXIT_USAGE, "--%s: expected more than an empty "
-			    "word", s->name);
-		*(const char **)s->at = value;
+	case TEXT:
+		*TEXT_AT(o, s) = value;
+		break;
+	case FLAG:
+		*FLAG_AT(o, s) = 1;
 		break;
 	}
 }
 
-/* options_parse: the words before the first --. */
+/* Read the words before the first "--". */
 static void
-options_parse(int argc, char **argv)
+options_parse(struct options *o, int argc, char **argv)
 {
-	static struct option longs[40];
+	enum { MOST = sizeof settings / sizeof *settings };
+	struct option longs[MOST];
 	const char *last = argv[argc - 1];	/* before words are permuted */
-	char shorts[80] = ":";
+	char shorts[2 * MOST + 2] = ":";
 	int c, n;
 
+	memset(longs, 0, sizeof longs);
 	for (n = 0; settings[n].name != NULL; n++) {
 		longs[n].name = settings[n].name;
 		longs[n].has_arg = settings[n].value != NULL;
@@ -6108,68 +5865,81 @@ options_parse(int argc, char **argv)
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (c == ':')
-			die(EXIT_USAGE, "%s: expected a value after it: see "
-			    "cc-run-experiments --help", last);
+			die(EXIT_USAGE, "%s: the option needs a value: see "
+			    PROGRAM " --help", last);
 		for (n = 0; settings[n].name != NULL &&
 		    settings[n].letter != (c == '?' ? optopt : c); n++)
 			;
-		if (c == '?')		/* optopt: it takes none, or unknown */
-			die(EXIT_USAGE, "%s: unknown or ambiguous option, or it"
-			    " takes no value: see cc-run-experiments --help",
-			    settings[n].name == NULL && optopt > 0 ?
-			    text("-%c", optopt) : argv[optind - 1]);
-		option_set(&settings[n], optarg);
+		if (c == '?' && settings[n].name != NULL && optopt > 0)
+			die(EXIT_USAGE, "%s: the option takes no value: see "
+			    PROGRAM " --help", argv[optind - 1]);
+		if (c == '?')
+			die(EXIT_USAGE, "%s: unknown or ambiguous option: see "
+			    PROGRAM " --help; options of claude go after \"--"
+			    "\"", optopt > 0 ? pool_printf("-%c", optopt) :
+			    argv[optind - 1]);
+		option_set(o, &settings[n], optarg);
 	}
 }
 
-/* options_read: all words of the command line, or one line and exit 2. */
+/* Check what options mean together. */
 static void
-options_read(int argc, char **argv)
+options_check(struct options *o)
 {
-	const struct options initial = opt;
+	if (o->last > o->runs)
+		die(EXIT_USAGE, "--run %ld: expected at most %ld (see --runs)",
+		    o->last, o->runs);
+	if (o->benchmark_only && o->benchmarks.n == 0)
+		die(EXIT_USAGE, "--benchmark-only: name with --benchmark what "
+		    "to measure");
+	if (o->first == 0) {
+		o->first = 1;
+		o->last = o->runs;
+	}
+}
+
+/* Read the command line; return 1 if --help or --version has ended it. */
+static int
+options_read(struct options *o, int argc, char **argv)
+{
 	int i, words;
 
-	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+	options_default(o);
+	for (words = 1; words < argc && strcmp(argv[words], "--") != 0; words++)
 		;
-	words = i;			/* what follows is claude's */
-	for (i++; i < argc; i++)
-		words_add(&opt.claude_arguments, argv[i]);
+	for (i = words + 1; i < argc; i++)
+		words_add(&o->claude_arguments, argv[i]);
 	argv[words] = NULL;
-	options_parse(words, argv);
-	if (opt.help)
-		usage(&initial);
-	if (opt.version) {
-		puts("cc-run-experiments " VERSION);
-		exit(printed());
+	options_parse(o, words, argv);
+	if (o->help) {
+		usage();
+		return 1;
+	}
+	if (o->version) {
+		puts(PROGRAM " " VERSION);
+		flushed();
+		return 1;
 	}
 	if (words - optind < 2)
-		die(EXIT_USAGE, "expected directory prefix [baseline-branch]: "
-		    "see cc-run-experiments --help");
+		die(EXIT_USAGE, "expected directory prefix [baseline]: see "
+		    PROGRAM " --help");
 	if (words - optind > 3)
 		die(EXIT_USAGE, "%s: excess operand: expected directory prefix "
-		    "[baseline-branch]", argv[optind + 3]);
-	opt.directory = argv[optind];
-	opt.prefix = argv[optind + 1];
+		    "[baseline]", argv[optind + 3]);
+	o->directory = argv[optind];
+	o->prefix = argv[optind + 1];
 	if (words - optind == 3)
-		opt.baseline = argv[optind + 2];
-	if (opt.last > opt.runs)
-		die(EXIT_USAGE, "--run %ld: expected at most --runs, %ld",
-		    opt.last, opt.runs);
-	if (opt.benchmark_only && opt.benchmarks.n == 0)
-		die(EXIT_USAGE, "--benchmark-only: expected --benchmark, what "
-		    "to measure");
-	opt.isolate |= opt.benchmark_only;
-	if (opt.first == 0) {
-		opt.first = 1;
-		opt.last = opt.runs;
-	}
+		o->baseline = argv[optind + 2];
+	options_check(o);
+	return 0;
 }
 
-/* check_program: git or claude, as an absolute path. */
+/* ---- checks before anything is touched ------------------------------------------ */
+
 static void
 check_program(const char *name, char *found)
 {
-	int status = process_find(name, found);
+	int status = program_find(name, found);
 
 	if (status != 0)
 		die(status, "%s: %s: expected an executable file, or a name on"
@@ -6178,550 +5948,283 @@ check_program(const char *name, char *found)
 		    ": set CC_CLAUDE or PATH");
 }
 
-/* check_prompt: the base prompt's text. */
 static void
-check_prompt(void)
+check_prompt(struct experiment *x)
 {
-	size_t size;
-
-	opt.prompt = opt.no_plugin ? prompt_plain : prompt_plugin;
-	if (opt.prompt_file == NULL)
-		return;
-	opt.prompt = file_text(AT_FDCWD, opt.prompt_file, &size);
-	if (opt.prompt == NULL || strlen(opt.prompt) != size ||
-	    strspn(opt.prompt, " \t\r\n") == size)
-		die(EXIT_USAGE, "--prompt %s: expected a readable file with "
-		    "text in it", opt.prompt_file);
-}
-
-static void
-manifest_field(struct json *j)
-{
-	if (strcmp(j->path, "name") == 0)
-		COPY(plugin_name, j->text);
-}
-
-/* plugin_manifest: is there one?  Then the plugin has its name from it. */
-static int
-plugin_manifest(void)
-{
-	static struct json j;
-
-	j.in = fopen(text("%s/.claude-plugin/plugin.json", plugin_dir), "r");
-	if (j.in == NULL)
-		return 0;
-	j.pretty = 1;
-	j.field = manifest_field;
-	json_line(&j);
-	fclose(j.in);
-	return 1;
-}
-
-/* check_plugin: $CC_PLUGIN_DIR is a plugin, or a directory of plugins. */
-static void
-check_plugin(void)
-{
-	static const char *const parts[] = { "skills", "commands", "agents",
-	    "hooks", NULL };
-	const char *dir = getenv("CC_PLUGIN_DIR");
-	int found = 0, i;
-	struct dirent *d;
-	DIR *in = NULL;
-
-	if (dir != NULL && realpath(dir, plugin_dir) != NULL)
-		in = opendir(plugin_dir);
-	if (in == NULL) {
-		plugin_dir[0] = '\0';
-		if (opt.no_plugin)
-			return;
-		die(EXIT_USAGE, "CC_PLUGIN_DIR=%s: expected the plugin's "
-		    "directory; or use --no-plugin", dir == NULL ? "" : dir);
-	}
-	COPY(plugin_name, strrchr(plugin_dir, '/') + 1);
-	for (i = 0; parts[i] != NULL; i++)
-		found |= access(text("%s/%s", plugin_dir, parts[i]), R_OK) == 0;
-	found |= plugin_manifest();
-	while ((d = dir_next(in)) != NULL)
-		found |= access(text("%s/%s/.claude-plugin/plugin.json",
-		    plugin_dir, d->d_name), R_OK) == 0;
-	if (!found && !opt.no_plugin)
-		die(EXIT_USAGE, "CC_PLUGIN_DIR=%s: expected a plugin, with "
-		    ".claude-plugin/plugin.json, skills, commands, agents or "
-		    "hooks", dir);
-}
-
-/* check_output: its absolute path, before anything changes directory. */
-static void
-check_output(void)
-{
-	char parent[PATH_MAX], real[PATH_MAX];
-	const char *name = "";
+	const char *file = x->opt.prompt_file, *s;
 	struct stat st;
-	char *s;
+	size_t size = 0;
+	int fd;
 
-	COPY(parent, opt.output);
-	for (s = parent + strlen(parent); s > parent + 1 && s[-1] == '/';)
-		*--s = '\0';
-	if (stat(parent, &st) != 0 && errno == ENOENT) {	/* a new one */
-		s = strrchr(parent, '/');
-		name = text("/%s", s == NULL ? parent : s + 1);
-		COPY(parent, s == NULL ? "." : s == parent ? "/" :
-		    text("%.*s", (int)(s - parent), parent));
-	}
-	if (realpath(parent, real) == NULL || stat(real, &st) != 0 ||
-	    !S_ISDIR(st.st_mode) || access(real, W_OK | X_OK) != 0)
-		die(EXIT_USAGE, "--output %s: expected a directory to write to,"
-		    " or a new one in such a directory", opt.output);
-	COPY(repo.output, text("%s%s", strcmp(real, "/") == 0 && *name != '\0' ?
-	    "" : real, name));
-}
-
-/* check_clean: nothing half done or uncommitted; what git ignores now, and the
- * output, is the user's. */
-static void
-check_clean(void)
-{
-	const char *const *name, *line;
-
-	for (name = tree_leftovers; strcmp(*name, "MERGE_MSG") != 0; name++)
-		if (access(tree_file(*name), F_OK) == 0)
-			die(EXIT_USAGE, "%s: exists: finish or abort what git "
-			    "is at there", tree_file(*name));
-	words_free(&tree_users);
-	git("status", "--porcelain", "-z", "--untracked-files=all",
-	    "--ignored=matching");
-	while ((line = git_next('\0')) != NULL) {
-		if (!begins(line, "!! "))
-			die(EXIT_USAGE, "%s: expected no uncommitted changes, "
-			    "but git status says \"%s\": commit or stash them, "
-			    "or use --isolate", top, line);
-		words_add(&tree_users, line + 3);
-	}
-	if (repo.output_inside)
-		words_add(&tree_users, text("%s/", repo.output + strlen(top) +
-		    1));
-	words_sort(&tree_users);
-}
-
-/* check_repository: where it is; we go there. */
-static void
-check_repository(void)
-{
-	struct words said = { NULL, 0 };
-	struct stat st, dir;
-
-	if (opt.directory[0] == '\0' ||
-	    git_try("-C", opt.directory, "rev-parse", "--path-format=absolute",
-	    "--show-toplevel", "--git-dir", "--git-common-dir") != 0 ||
-	    git_listed(&said) != 3)
-		die(EXIT_USAGE, "directory \"%s\": expected one in the work "
-		    "tree of a git repository (git 2.31 or newer), without a "
-		    "line break in its path: %s",
-		    opt.directory, fd_line(git_err));
-	if (realpath(said.v[0], top) == NULL)
-		die(1, "cannot look at %s:", said.v[0]);
-	COPY(repo.dir, said.v[1]);
-	COPY(repo.common, said.v[2]);
-	COPY(repo.project, said.v[2]);
-	words_free(&said);
-	words_set(&git_vars, "GIT_DIR", repo.dir);
-	words_set(&git_vars, "GIT_WORK_TREE", top);
-	mark_use(top);
-	if (chdir(top) != 0)
-		die(EXIT_USAGE, "%s: cannot be entered:", top);
-	if (stat(top, &st) != 0 || stat(repo.dir, &dir) != 0)
-		die(1, "cannot look at %s:", top);
-	repo.top_mode = st.st_mode & 07777;
-	repo.dir_mode = dir.st_mode & 07777;
-	COPY(repo.inode, text("%llx-%llx", (unsigned long long)dir.st_dev,
-	    (unsigned long long)dir.st_ino));
-}
-
-/* check_index: no submodules, and nothing that git is told not to look at. */
-static void
-check_index(void)
-{
-	const char *line, *path;
-
-	if (git_asks("config", "--type=bool", "core.sparseCheckout") &&
-	    strcmp(fd_line(git_out), "true") == 0)
-		die(EXIT_USAGE, "%s: expected all files, not a sparse "
-		    "checkout, into which new ones cannot be committed: git "
-		    "sparse-checkout disable, or use --isolate", top);
-	git("ls-files", "-z", "-v", "-s");
-	while ((line = git_next('\0')) != NULL) {
-		path = strchr(line, '\t') + 1;
-		if (begins(line + 2, "160000 "))
-			die(EXIT_USAGE, "%s: expected no submodules, which an "
-			    "experiment cannot put back", path);
-		if (islower((unsigned char)line[0]) ||
-		    (line[0] == 'S' && access(path, F_OK) == 0))
-			die(EXIT_USAGE, "%s: expected no file whose "
-			    "uncommitted changes git is told to overlook: git "
-			    "update-index --no-assume-unchanged "
-			    "--no-skip-worktree", path);
-	}
-}
-
-/* check_output_inside: is the output inside the work tree, and harmless? */
-static void
-check_output_inside(void)
-{
-	if (strcmp(repo.output, top) == 0)
-		die(EXIT_USAGE, "--output %s: expected another directory than "
-		    "the top of the work tree", opt.output);
-	if (path_below(repo.output, repo.dir) ||
-	    path_below(repo.output, repo.common))
-		die(EXIT_USAGE, "--output %s: expected a directory that is not "
-		    "git's own", opt.output);
-	repo.output_inside = path_below(repo.output, top);
-	if (!repo.output_inside || opt.isolate)
+	x->prompt = x->opt.no_plugin ? prompt_plain : prompt_plugin;
+	if (file == NULL)
 		return;
-	git("ls-files", "--", repo.output);
-	if (fd_size(git_out) > 0)
-		die(EXIT_USAGE, "--output %s: expected a directory without "
-		    "committed files, but it has %s", opt.output,
-		    fd_line(git_out));
+	fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	x->prompt = xstrdup(fd < 0 || fstat(fd, &st) != 0 ||
+	    !S_ISREG(st.st_mode) ? "" : fd_text(fd, &size));
+	close(fd);
+	for (s = x->prompt; isspace((unsigned char)*s); s++)
+		;
+	if (*s == '\0' || strlen(x->prompt) != size)
+		die(EXIT_USAGE, "--prompt %s: expected a readable file with "
+		    "text in it", file);
 }
 
-/* check_prefix_name: it can name branches and files. */
+/* Find the plugin, which the arm without it must not load. */
 static void
-check_prefix_name(void)
+check_plugin(struct experiment *x)
 {
-	if ((!isalnum((unsigned char)opt.prefix[0]) && opt.prefix[0] != '_') ||
-	    strlen(opt.prefix) > PREFIX_MAX || !git_asks("check-ref-format",
-	    text("refs/heads/%s-run-1-iteration-1", opt.prefix)) ||
-	    !git_asks("check-ref-format", text(REFS "%s/x", opt.prefix)))
-		die(EXIT_USAGE, "prefix \"%s\": expected part of a branch name,"
-		    " of at most %d characters, that begins with a letter, "
-		    "digit or underscore", opt.prefix, PREFIX_MAX);
-}
-
-/* check_prefix: nothing has its name, no ref or file of an experiment. */
-static void
-check_prefix(void)
-{
-	char ref[NAME_SIZE], *s;
-	const char *used, *path;
-	const struct table *t;
-
-	COPY(ref, text("refs/heads/%s", opt.prefix));
-	for (s = ref + strlen("refs/heads/"); (s = strchr(s, '/')) != NULL;
-	    *s++ = '/') {
-		*s = '\0';
-		if (git_asks("show-ref", "--verify", "-q", ref))
-			die(EXIT_USAGE, "prefix %s: %s is a branch: choose "
-			    "another prefix", opt.prefix, ref);
-	}
-	if (resumed)
-		return;
-	git("for-each-ref", "--count=1", "--format=%(refname)",
-	    text("refs/heads/%s-run-*", opt.prefix),
-	    text("refs/heads/%s-run-*/**", opt.prefix),
-	    text(REFS "%s/", opt.prefix));
-	used = fd_line(git_out);
-	for (t = tables; *used == '\0' && t < tables + TABLES; t++) {
-		path = text("%s/%s", repo.output, experiment_file(t->kind));
-		used = access(path, F_OK) == 0 ? path : "";
-	}
-	/* Known is asked last: another runner may begin it as we look. */
-	if (*used != '\0' && !experiment_known())
-		die(EXIT_USAGE, "prefix %s: %s exists, but %s/%s does not: "
-		    "name the same --output as then, or another prefix",
-		    opt.prefix, used, repo.output,
-		    experiment_file("experiment"));
-}
-
-/* check_paths: no file of commit stands where something of the user's is. */
-static void
-check_paths(const char *whose, const char *commit, const struct words *above)
-{
-	const char *line, *path;
-	char name[NAME_SIZE];
-
-	COPY(name, whose);
-	git("ls-tree", "-r", "-z", commit);
-	while ((line = git_next('\0')) != NULL) {
-		path = strchr(line, '\t') + 1;
-		if (begins(line, "160000 "))
-			die(EXIT_USAGE, "%s: %s: expected no submodules, which "
-			    "an experiment cannot put back", name, path);
-		if (tree_is_users(path) != NULL ||
-		    words_find(above, path) != NULL)
-			die(EXIT_USAGE, "%s: %s: expected no committed file "
-			    "where git ignores one now, or where results go: "
-			    "move that one away", name, path);
-	}
-}
-
-/* check_commits: the same for all that will be checked out. */
-static void
-check_commits(void)
-{
-	struct words above = { NULL, 0 };	/* directories of the user's */
-	char *s, path[PATH_MAX];
-	int id, m;
+	static const char *const inert[] = { "--bare", "--safe-mode", NULL };
+	const char *dir = getenv("CC_PLUGIN_DIR");
+	const struct words *w = &x->opt.claude_arguments;
 	size_t i;
 
-	for (i = 0; i < tree_users.n; i++) {
-		COPY(path, tree_users.v[i]);
-		path[strlen(path) - 1] = '\0';
-		while ((s = strrchr(path, '/')) != NULL) {
-			*s = '\0';
-			words_add(&above, path);
-		}
+	if (dir == NULL || realpath(dir, x->plugin) == NULL ||
+	    access(pool_printf("%s/.", x->plugin), R_OK | X_OK) != 0)
+		x->plugin[0] = '\0';
+	if (x->opt.no_plugin)
+		return;
+	if (x->plugin[0] == '\0')
+		die(EXIT_USAGE, "CC_PLUGIN_DIR is %s: set it to the plugin's "
+		    "directory, or use --no-plugin", dir == NULL ? "not set" :
+		    pool_printf("no directory: %s", dir));
+	for (i = 0; i < w->n; i++)
+		if (is_one(w->v[i], inert))
+			die(EXIT_USAGE, "%s makes claude ignore the plugin: "
+			    "remove it, or use --no-plugin", w->v[i]);
+}
+
+/* Find the repository of the directory. */
+static void
+check_repository(struct git *g, struct experiment *x)
+{
+	const char *dir = x->opt.directory;
+	char *lines[4] = { NULL, NULL, NULL, NULL };
+	struct records records;
+	int i, status;
+
+	status = *dir == '\0' ? 128 : git_try(g, "-C", dir, "rev-parse", "--path-format=absolute",
+	    "--git-common-dir", "--is-bare-repository", "--show-toplevel");
+	records = git_records(g);
+	for (i = 0; i < 4 && (lines[i] = record_next(&records, '\n')) != NULL;
+	    i++)
+		;
+	if (status != 0 && i == 2 && strcmp(lines[1], "true") == 0)
+		lines[2] = lines[0];	/* a bare one has no work tree */
+	else if (status != 0 || i != 3)
+		die(EXIT_USAGE, "directory \"%s\" is not in a git work tree: "
+		    "name a directory of the project: %s", dir, git_fault(g));
+	if (realpath(lines[0], x->common) == NULL ||
+	    realpath(lines[2], x->top) == NULL)
+		die(1, "cannot find the real path of %s:", lines[0]);
+	words_set(&g->vars, "GIT_DIR", x->common);
+}
+
+/* Check that the prefix can name branches and files. */
+static void
+check_prefix(struct git *g, const struct experiment *x)
+{
+	const char *prefix = x->opt.prefix;
+	char *part = pool_printf("%s", prefix), *s;
+
+	if ((!isalnum((unsigned char)*prefix) && *prefix != '_') ||
+	    strlen(prefix) > PREFIX_MAX || git_try(g, "check-ref-format",
+	    branch_ref(x, 1, 1)) != 0 || git_try(g, "check-ref-format",
+	    attempt_ref(x, 1, 1, 1)) != 0)
+		die(EXIT_USAGE, "prefix \"%s\": expected part of a branch name,"
+		    " of at most %d characters, that begins with a letter, "
+		    "digit or underscore", prefix, PREFIX_MAX);
+	for (s = part; (s = strchr(s, '/')) != NULL; *s++ = '/') {
+		*s = '\0';
+		if (git_commit(g, pool_printf("refs/heads/%s", part)))
+			die(EXIT_USAGE, "prefix %s: %s is a branch, so git "
+			    "cannot make branches below it: choose another "
+			    "prefix", prefix, part);
 	}
-	words_sort(&above);
-	check_paths(text("baseline %s", opt.baseline), repo.base, &above);
-	for (id = (int)opt.first; resumed && id <= opt.last; id++)
-		for (m = 1; m < runs[id].next; m++)
-			if (run_wants(&runs[id], m))
-				check_paths(branch_name(id, m), m ==
-				    runs[id].next - 1 ? runs[id].commit :
-				    branch_ref(id, m), &above);
-	words_free(&above);
 }
 
-/* check_baseline: which commit is it? */
+/* Have our directory in $TMPDIR, and the name of this experiment's copies. */
 static void
-check_baseline(void)
+check_directory(struct experiment *x)
 {
-	if (resumed ? !git_commit(repo.base) :
-	    git_asks("show-ref", "--verify", "-q", text("refs/heads/%s",
-	    opt.baseline)) ? !git_commit(text("refs/heads/%s", opt.baseline)) :
-	    git_try("rev-parse", "-q", "--verify", "--end-of-options",
-	    text("%s^{commit}", opt.baseline)) != 0)
-		die(EXIT_USAGE, "baseline %s: expected a branch or a commit of "
-		    "%s: name yours after the prefix", opt.baseline, top);
-	COPY(repo.base, fd_line(git_out));
-	check_commits();
-	if (opt.protect.n > 0 && git_protected(ARGV("ls-files",
-	    "--error-unmatch", "--with-tree", repo.base, "--")) != 0)
-		die(EXIT_USAGE, "--protect: expected paths of the baseline: "
-		    "%s", fd_line(git_err));
+	const char *tmp = temporary_directory();
+	char real[PATH_MAX];
+	struct stat st;
+
+	if (realpath(tmp, real) == NULL)
+		die(EXIT_USAGE, "TMPDIR=%s: expected a directory:", tmp);
+	if (is_inside(real, x->top) && !is_inside(real, x->common))
+		die(EXIT_USAGE, "TMPDIR=%s is inside the project: set TMPDIR to"
+		    " another directory", real);
+	COPY(x->directory, pool_printf("%s/" PROGRAM "-%lu", strcmp(real,
+	    "/") == 0 ? "" : real, (unsigned long)geteuid()));
+	COPY(x->copies, pool_printf("%s/%016llx", x->directory,
+	    hash(hash(0, x->common), x->opt.prefix)));
+	if (x->opt.dry_run)
+		return;
+	mkdir(x->directory, 0700);
+	if (lstat(x->directory, &st) != 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+		die(EXIT_USAGE, "%s: expected a directory that only you can "
+		    "use: remove it, or set TMPDIR", x->directory);
 }
 
-/* check_identity: the user's name in commits, or ours where there is none. */
+/* Set claude's command line, and the environments. */
 static void
-check_identity(void)
+check_command(struct experiment *x)
 {
-	static const char *const vars[] = { "GIT_AUTHOR_IDENT",
-	    "GIT_COMMITTER_IDENT" };
-	const char *line;
-	int i, known = 1;
+	static const char *const dropped[] = { "CC_PLUGIN_DIR=", "CC_CLAUDE=",
+	    "CLAUDECODE=", "CLAUDE_CODE_SESSION_ID=",
+	    "CLAUDE_CODE_ENTRYPOINT=", "CLAUDE_CODE_CHILD_SESSION=",
+	    "CLAUDE_CODE_PLUGIN_DIRS=", "CLAUDE_CODE_SAFE_MODE=",
+	    "CLAUDE_CODE_SIMPLE=", "OLDPWD=", NULL };
+	static const char *const config[] = { "gc.auto", "0",
+	    "maintenance.auto", "false", "commit.gpgSign", "false",
+	    "tag.gpgSign", "false", NULL };
+	static const char *const unless_set[] = { "DISABLE_AUTOUPDATER",
+	    "CLAUDE_CODE_DISABLE_AUTO_MEMORY",
+	    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", NULL };
+	const char *s;
+	size_t i;
 
-	for (i = 0; i < 2; i++)
-		known &= git_try("var", vars[i]) == 0;
-	for (i = 0; i < 2; i++) {
-		line = known ? git_said("var", vars[i]) : "cc-run-experiments "
-		    "<cc-run-experiments@localhost> ";
-		COPY(identity[2 * i], text("%.*s",
-		    (int)(strstr(line, " <") - line), line));
-		line = strstr(line, " <") + 2;
-		COPY(identity[2 * i + 1], text("%.*s", (int)strcspn(line, ">"),
-		    line));
+	words_add(&x->command, x->claude);
+	for (i = 1; claude_command[i] != NULL; i++)
+		words_add(&x->command, claude_command[i]);
+	if (!x->opt.no_plugin) {
+		words_add(&x->command, "--plugin-dir");
+		words_add(&x->command, x->plugin);
 	}
-	if (!known)
-		identity_use();
+	for (i = 0; i < x->opt.claude_arguments.n; i++)
+		words_add(&x->command, x->opt.claude_arguments.v[i]);
+	vars_git(&x->git_vars);
+	vars_copy(&x->agent_vars, dropped);
+	vars_config(&x->agent_vars, config);
+	s = getenv("CLAUDE_CODE_DISABLE_AUTO_MEMORY");
+	x->memory = s != NULL && (*s == '\0' || strcmp(s, "0") == 0);
+	for (i = 0; unless_set[i] != NULL; i++)
+		if (getenv(unless_set[i]) == NULL)
+			words_set(&x->agent_vars, unless_set[i], "1");
 }
 
-/* check_place: the programs, the files and the repository, not its tree. */
+/* Check the command line against the machine and the repository. */
 static void
-check_place(void)
+check(struct git *g, struct experiment *x)
 {
-	const char *claude = getenv("CC_CLAUDE");
-	const char *sandbox = getenv("IS_SANDBOX");
+	const char *claude = getenv("CC_CLAUDE"), *sandbox =
+	    getenv("IS_SANDBOX");
 
-	environments();
-	check_program("git", repo.git);
-	if (!opt.benchmark_only)
+	check_program("git", x->git);
+	if (!x->opt.benchmark_only)
 		check_program(claude != NULL && *claude != '\0' ? claude :
-		    claude_command[0], repo.claude);
-	check_prompt();
-	check_plugin();
-	check_output();
-	check_repository();
-	check_output_inside();
-	check_prefix_name();
-	check_identity();
-	if (geteuid() == 0 && !opt.benchmark_only &&
-	    (sandbox == NULL || strcmp(sandbox, "1") != 0))
+		    claude_command[0], x->claude);
+	check_prompt(x);
+	check_plugin(x);
+	check_command(x);
+	git_open(g, x);
+	check_repository(g, x);
+	check_prefix(g, x);
+	check_directory(x);
+	if (!x->opt.benchmark_only)
+		parents_check(x, x->directory, EXIT_USAGE);
+	if (geteuid() == 0 && !x->opt.benchmark_only && (sandbox == NULL ||
+	    strcmp(sandbox, "1") != 0))
 		die(EXIT_USAGE, "claude refuses to work for root: be another "
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
 }
 
-/* check_tree: nobody's work is in the way, nor is what we make in TMPDIR. */
-static void
-check_tree(void)
-{
-	const char *path = temporary();
+/* ---- main ------------------------------------------------------------------------ */
 
-	if (path_below(path, top) && !path_below(path, repo.dir) &&
-	    git_try("check-ignore", "-q", path) != 0)
-		die(EXIT_USAGE, "TMPDIR %.*s: expected a directory outside of "
-		    "the work tree, or one that git ignores",
-		    (int)(strrchr(path, '/') - path), path);
-	check_clean();
-	check_index();
-	tree_note();
-	check_baseline();
-	if (!git_commit("HEAD"))
-		die(EXIT_USAGE, "%s: expected HEAD to be a commit", top);
-	COPY(repo.home_commit, fd_line(git_out));
-	COPY(repo.home, git_asks("symbolic-ref", "-q", "HEAD") ?
-	    fd_line(git_out) : "");
-	check_prefix();
-}
-
-/* check_isolated: the same where the user's tree is not touched. */
-static void
-check_isolated(void)
-{
-	if (opt.benchmark_only && !resumed)
-		die(EXIT_USAGE, "prefix %s: expected an experiment to measure, "
-		    "but %s/%s is not there", opt.prefix, repo.output,
-		    experiment_file("experiment"));
-	check_baseline();
-	if (git_asks("grep", "-q", "filter=lfs", repo.base, "--",
-	    ":(top,glob)**/.gitattributes"))
-		die(EXIT_USAGE, "baseline %s: expected no files under Git LFS, "
-		    "which a clone lacks: work without --isolate",
-		    opt.baseline);
-	check_prefix();
-	COPY(repo.branch, git_asks("show-ref", "--verify", "-q",
-	    text("refs/heads/%s", opt.baseline)) ?
-	    opt.baseline : baseline_default);
-}
-
-/* start_in_place: the tree becomes ours; 0: nothing is missing. */
+/* Do all runs that are asked for; return the exit status. */
 static int
-start_in_place(void)
+experiment(struct git *g, struct experiment *x)
 {
-	int missing = 1;
+	struct run *runs;
+	long id;
 
-	if (note_read() && strcmp(note_facts.v[0], opt.prefix) != 0)
-		die(EXIT_USAGE, "prefix %s: a runner of prefix %s was killed "
-		    "here: type its command again first, or check out your "
-		    "branch and remove %s", opt.prefix, note_facts.v[0],
-		    tree_file(NOTE_NAME));
-	if ((resumed = experiment_known())) {
-		output_make();
-		lock_open(&lock_results, results_lock());
-		settings_agree();
-		process_end_elders();
-		missing = resume_results();
-		resume_tree();
+	lock_open(x);
+	lock_start(x);
+	x->shared = shared_make();
+	x->job = x->shared->jobs;
+	runs = experiment_open(g, x);
+	for (id = 1; id <= x->opt.runs; id++) {
+		x->shared->cost += runs[id].cost;
+		x->shared->unknown += runs[id].unknown;
 	}
-	if (missing) {
-		check_tree();
-		output_make();
-		if (!resumed)
-			lock_open(&lock_results, results_lock());
-		experiment_begin();
-		private_make();
-		private_use();
-		index_copy(tree_file("index"), tree_index());
-		refs_read(&refs);
-		tree_known();
-		tree_touched = 1;	/* from here on */
-	}
-	return missing;
-}
-
-/*
- * start_isolated: the same, but the user's tree is his, clean or not; other
- * runners may have this experiment at work, but none of our runs.
- */
-static int
-start_isolated(void)
-{
-	int missing = 1, id;
-
-	private_make();
-	chmod(private_dir, 0300);	/* agents find no other clone by ls */
-	words_set(&git_vars, "GIT_INDEX_FILE", tree_index());	/* none */
-	if (!(resumed = experiment_known()))
-		check_isolated();
-	output_make();
-	lock_open(&lock_results, results_lock());
-	for (id = (int)opt.first; id <= opt.last; id++)
-		lock_take(&lock_results, id, F_WRLCK);
-	lock_write(1);
-	if ((resumed = experiment_known())) {
-		settings_agree();
-		missing = resume_results();
-	}
-	if (missing) {
-		check_isolated();
-		experiment_begin();
-		jobs_share();
-	}
-	lock_write(0);
-	return missing;
-}
-
-/* start_plan: print it, and start nothing. */
-static int
-start_plan(const char *lock)
-{
-	lock_look(lock);
-	if ((resumed = experiment_known())) {
-		output_fd = open(repo.output, O_RDONLY | O_CLOEXEC);
-		settings_agree();
-		ledger_read();
-	}
-	if (!opt.isolate)
-		check_tree();
-	else
-		check_isolated();
-	plan_only = 1;
-	if (opt.benchmark_only) {
-		plan_clone(0);
-		points_measure();
+	if (is_missing(x, runs)) {
+		if (x->opt.benchmarks.n == 0)
+			say("no benchmark is given: nothing will be measured");
+		jobs(x, runs);
+		rmdir(x->copies);
 	} else {
-		plan();
+		say("prefix %s: run%s %ld%s finished", x->opt.prefix,
+		    x->opt.last > x->opt.first ? "s" : "", x->opt.first,
+		    x->opt.last > x->opt.first ? pool_printf(" to %ld are",
+		    x->opt.last) : " is");
 	}
-	return printed();
+	runs_free(x, runs);
+	diffstats_write(x);
+	lock_write(x, 1);
+	runs = runs_read(x);
+	lock_write(x, 0);
+	for (id = x->opt.first; id <= x->opt.last; id++)
+		if (x->shared->status == 0 && !run_done(x, &runs[id]))
+			stop_all(x, 1, pool_printf("results of run %ld are "
+			    "missing", id));
+	if (!output_is_ours(x)) {
+		warn("%s or the ledger in it was replaced while the program "
+		    "ran: do not trust these files", x->output);
+		x->shared->status = x->shared->status != 0 ?
+		    x->shared->status : 1;
+	}
+	show_clear();
+	if (!x->opt.quiet)
+		table_print(x, runs);
+	flushed();
+	runs_free(x, runs);
+	return x->shared->status;
+}
+
+/* Tell why everything stopped, and end as the status says. */
+static int
+finish(const struct experiment *x, int status)
+{
+	show_clear();
+	if (status >= 128) {
+		warn("interrupted: repeat the command to continue");
+		signal(status - 128, SIG_DFL);
+		sigprocmask(SIG_UNBLOCK, &stop.set, NULL);
+		raise(status - 128);
+	} else if (status != 0) {
+		warn("stopped: %s: repeat the command to continue",
+		    x->shared->reason);
+	}
+	return status;
 }
 
 int
 main(int argc, char **argv)
 {
+	static struct experiment x;
 	const char *term = getenv("TERM");
-	int fd, missing, status;
+	static struct git g;
+	int fd;
 
+	signals_block();
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
 		;			/* no file of ours becomes 0, 1 or 2 */
 	if (fd > 2)
 		close(fd);
 	for (fd = 3; fd < FDS; fd++)	/* and none of our caller's a child's */
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
-	signals_block();
-	options_read(argc, argv);
-	show.on = isatty(STDERR_FILENO) && !opt.quiet && term != NULL &&
+	if (options_read(&x.opt, argc, argv))
+		return 0;
+	x.output_fd = x.ledger_fd = x.lock_fd = -1;
+	show.quiet = x.opt.quiet;
+	show.verbose = x.opt.verbose;
+	show.on = isatty(STDERR_FILENO) && !x.opt.quiet && term != NULL &&
 	    strcmp(term, "dumb") != 0;
-	check_place();
-	if (opt.dry_run)
-		return start_plan(text("%s/" LOCK_NAME, repo.common));
-	private_sweep();
-	atexit(lock_drop);
-	lock_open(&lock_repository, text("%s/" LOCK_NAME, repo.common));
-	atexit(experiment_leave);	/* before the locks go */
-	missing = opt.isolate ? start_isolated() : start_in_place();
-	status = missing ? experiment() : 0;
-	experiment_leave();
-	if (!opt.quiet)
-		ledger_table();
-	printed();
-	if (shared->reason[0] != '\0')
-		warn("stopped: %s: the same command goes on from here",
-		    shared->reason);
-	fputs(show_clear(), stderr);
-	lock_drop();			/* a signal runs no atexit */
-	if (status >= 128) {
-		signal(stop_signal, SIG_DFL);
-		sigprocmask(SIG_UNBLOCK, &signals, NULL);
-		raise(stop_signal);
-	}
-	return status;
+	atexit(show_clear);
+	check(&g, &x);
+	return x.opt.dry_run ? plan(&g, &x) :
+	    finish(&x, experiment(&g, &x));
 }

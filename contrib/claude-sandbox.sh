@@ -1,24 +1,25 @@
-# shellcheck shell=sh disable=SC2034,SC2154 # the wrappers use what it sets, and set own
-# claude-sandbox.sh: what claude-bwrap and claude-container share. Either sources it
-# from its own directory, so it goes where they go; "own" is the wrapper's path.
+# shellcheck shell=sh disable=SC2034,SC2154 # used and set by the wrappers
+# claude-sandbox.sh: the part that claude-bwrap and claude-container share. Each
+# wrapper sources this file from its own directory. "own" is the wrapper's path.
 #
-# What is there, inside:
-#	to be written	the work tree with its .git, and $TMPDIR, which the runner empties
-#	to be read	claude; the plugin of --plugin-dir; what SANDBOX_READ names
-#	of the home	$CLAUDE_CONFIG_DIR (default: ~/.claude): settings, instructions, plugins
-#			and their like to be read, the login (.credentials.json) to be read
-#			and written, since its token is renewed
-# What else claude writes is gone after the call. The network is there, since claude
-# needs it; so are the environment and what it holds.
+# What the sandbox shows:
+#	writable	the working directory with its .git; $TMPDIR
+#	read-only	claude; the directory of --plugin-dir; what SANDBOX_READ names
+#	of the user's claude configuration ($CLAUDE_CONFIG_DIR, default ~/.claude):
+#			settings, instructions, plugins and the like, read-only; the
+#			login (.credentials.json), writable because its token is renewed
+#	of ~/.gitconfig	user.name and user.email
+# All other writes are lost after the call. claude needs the network, so the network
+# is there. The environment is there with all its values.
 #
-# What the agent has written runs outside of it when it is measured, unless that
-# is put into it, too, by the absolute path of the wrapper, and without network:
+# A benchmark executes what the agent wrote outside of the sandbox. To execute a
+# benchmark inside, without network, name the wrapper by its absolute path:
 #	-b "work=SANDBOX_PROGRAM=sh SANDBOX_OPTIONS=--unshare-net $CC_CLAUDE benchmark.sh"
 #
-#	SANDBOX_PROGRAM	what is run (default: claude)
-#	SANDBOX_READ	more to be read: absolute paths, separated by colons, such as
-#			that of a compiler in the home
-#	SANDBOX_OPTIONS	more words for bwrap or, such as --network none, for "run"
+#	SANDBOX_PROGRAM	the program to run (default: claude)
+#	SANDBOX_READ	more absolute paths to show read-only, separated by colons,
+#			for example a compiler in the home directory
+#	SANDBOX_OPTIONS	more words for bwrap or for "podman run"
 
 fail() {
 	echo "${own##*/}: $1" >&2
@@ -35,11 +36,25 @@ for word; do
 	before=$word
 done
 
-tree=''			# as for claude --version
-if [ -d .git ] && [ ! -L .git ]; then
+# The runner sets CC_RUN_EXPERIMENTS_RUN for claude and for benchmarks.
+tree=''			# for example for claude --version
+if [ -n "${CC_RUN_EXPERIMENTS_RUN-}" ] || { [ -d .git ] && [ ! -L .git ]; }; then
 	tree=$PWD
 elif [ -e .git ] || [ -L .git ]; then
-	fail "$PWD: expected a .git directory, not a linked work tree: use --isolate"
+	fail "$PWD: expected a .git directory, not a linked work tree"
+fi
+# Commits of the agent need a name, but the sandbox hides the user's configuration.
+identity() {	# identity KEY VARIABLE: set it from ~/.gitconfig if no setting is closer
+	eval "[ -z \"\${$2+set}\" ]" || return 0
+	[ ! -f .git/config ] || ! git config -f .git/config "$1" > /dev/null || return 0
+	value=$(git config --global "$1") || return 0
+	export "$2=$value"
+}
+if [ -n "$tree" ] && command -v git > /dev/null; then
+	identity user.name GIT_AUTHOR_NAME
+	identity user.name GIT_COMMITTER_NAME
+	identity user.email GIT_AUTHOR_EMAIL
+	identity user.email GIT_COMMITTER_EMAIL
 fi
 case ${TMPDIR:-/tmp} in
 /tmp|/var/tmp) scratch='' ;;

@@ -1,38 +1,39 @@
 #!/bin/sh
-# An experiment as a Slurm job array, each run a task, in a clone of its own on
-# the node's local disk; then one job that measures on a quiet node:
+# slurm.sh: an experiment as a Slurm job array with one task for each run. Each
+# run works in a copy on the node's local disk. A second job then measures on a
+# quiet node:
 #
 #	job=$(sbatch --parsable --array=1-5 contrib/slurm.sh)
 #	sbatch --exclusive --dependency=afterok:$job contrib/slurm.sh
 #
-# Edit the settings below; the array is as long as there are runs. The project
-# and the output directory are on a file system that all nodes share, with
-# locks (NFS 4). After a rate limit a task puts itself back into the queue;
-# when its time limit nears, claude is ended, the attempt kept, and the task
-# queued again. Anything else ends the task with the status of the command.
+# Edit the settings below. The array has as many tasks as there are runs. Project
+# and output directory must be on a file system that all nodes share and that has
+# locks (NFS 4). After a rate limit a task returns itself to the queue. Shortly
+# before the time limit claude is ended, the attempt is recorded, and the task
+# returns to the queue. Otherwise the task ends with the status of the command.
 #SBATCH --job-name=experiment
 #SBATCH --time=12:00:00
 #SBATCH --signal=B:TERM@120
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
-# One line each; quotes and blanks as in a shell.
+# One line each, with the shell's rules for quotes and blanks.
 project=$HOME/project
 prefix=exp
 runs=5
 agents='--no-plugin --iterations 10'
-measure="--benchmark 'work=sh benchmark.sh' --samples 5"
-both="--output $HOME/results"		# with --protect, if there is any
-later=15				# minutes from a rate limit to the next try
+measure="--benchmark 'work=sh benchmark.sh'"
+both="--output $HOME/results --samples 5"	# and --build, --protect if you use them
+later=15				# minutes between a rate limit and the next start
 command -v cc-run-experiments > /dev/null || PATH=$HOME/.local/bin:$PATH
-# What is different where you are can be in a file instead.
+# A file can replace these settings.
 [ -z "${EXPERIMENT_SETTINGS-}" ] || . "$EXPERIMENT_SETTINGS"
 TMPDIR=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}
 export TMPDIR
 
-# Slurm tells this shell, not its children, so they go on until they are told.
+# Slurm sends the signal to this shell only. The trap below passes it on.
 if [ -n "${SLURM_ARRAY_TASK_ID-}" ]; then
-	what="--isolate --run $SLURM_ARRAY_TASK_ID $agents"
+	what="--run $SLURM_ARRAY_TASK_ID $agents"
 else
 	what="--benchmark-only $agents $measure"
 fi
@@ -44,11 +45,11 @@ status=0
 wait "$runner" || status=$?
 while [ -n "$stopped" ] && kill -0 "$runner" 2> /dev/null; do
 	status=0
-	wait "$runner" || status=$?	# the trap has ended the first wait
+	wait "$runner" || status=$?	# the trap ended the first wait
 done
 
-# The job ends as soon as it is back in the queue, so what comes after that is
-# done by a process that does not belong to it.
+# The job ends as soon as it is back in the queue. So ignore the signals of that end
+# until the start time is set.
 again() {	# again MINUTES
 	job=$SLURM_JOB_ID
 	[ -z "${SLURM_ARRAY_TASK_ID-}" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID

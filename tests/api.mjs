@@ -1,18 +1,19 @@
 // A scripted Messages API on loopback, for the real claude client.
 //   node api.mjs PORTFILE ANSWER...
-// Writes its port into PORTFILE. Each request that offers tools gets the next
-// ANSWER, the last one ever after; one without tools (a title) gets a text:
+// Writes its port to PORTFILE. Each request that offers tools gets the next ANSWER;
+// the last one is repeated. A request without tools (a title) gets a text. Answers:
 //   text          a text, streamed
-//   slow          the same, a word in half a second
-//   bash COMMAND  asks for this command of the Bash tool
-//   read FILE     asks the Read tool for it
-//   edit FILE OLD NEW   asks the Edit tool for it
-//   sub PROMPT    asks for a sub-agent, which gets the next answers
-//   limit SECONDS 429 of a subscription whose limit resets in so long
-//   hang          never answers
-//   drop          closes the connection
-//   NUMBER [TEXT] that HTTP status, with that message
-// Every request is a line of PORTFILE.log: method, path, body.
+//   slow          the same, with a word each half second
+//   stall         the first word of a text, then nothing
+//   bash COMMAND  a call of the Bash tool
+//   read FILE     a call of the Read tool
+//   edit FILE OLD NEW   a call of the Edit tool
+//   sub PROMPT    a call of a sub-agent, which gets the next answers
+//   limit SECONDS 429 of a subscription whose limit resets after SECONDS
+//   hang          no answer
+//   drop          the connection is closed
+//   NUMBER [TEXT] this HTTP status, with this message
+// Each request is a line of PORTFILE.log: method, path, body.
 import fs from 'node:fs';
 import http from 'node:http';
 
@@ -57,8 +58,11 @@ async function stream(response, model, content, pause) {
     event('content_block_start', { index,
       content_block: text === undefined ? { ...start, input: {} } : { ...start, text: '' } });
     for (const word of text === undefined ? [] : text.split(/(?<= )/)) {
-      await new Promise((go) => { setTimeout(go, pause); });
+      await new Promise((go) => { setTimeout(go, pause === Infinity ? 0 : pause); });
       event('content_block_delta', { index, delta: { type: 'text_delta', text: word } });
+      if (pause === Infinity) {
+        return;
+      }
     }
     if (text === undefined) {
       event('content_block_delta', { index,
@@ -103,7 +107,7 @@ function reply(request, response, body) {
   } else if (/^\d+$/.test(kind)) {
     refuse(response, Number(kind), rest || 'as scripted');
   } else {
-    stream(response, model, blocks(answer, tools.map((t) => t.name)), kind === 'slow' ? 500 : 0);
+    stream(response, model, blocks(answer, tools.map((t) => t.name)), { slow: 500, stall: Infinity }[kind] || 0);
   }
 }
 

@@ -1,36 +1,42 @@
-# What contrib/compare makes of results: design.md section 7, and R as the judge.
+# contrib/compare and contrib/plot: the numbers, the void runs, and the pictures. R
+# computes the same statistics.
 
-# Each test is a process of its own (2030, 2031); scripts are for claude to
-# expand (2016).
+# Each test is a process of its own (2030, 2031); other programs expand the scripts
+# (2016).
 # shellcheck disable=SC2030,SC2031,SC2016
 
 load helper
+
+# Few tests run the program: these call checks.
+teardown() {
+	:
+}
 
 compare() {
 	"$CCRE_ROOT/contrib/compare" -o "$OUT" "$@"
 }
 
-# arm PREFIX RATIO...: results as of a finished experiment of one iteration,
-# with benchmark b, whose runs have these ratios.
+COLUMNS=experiment_id,run_id,iteration_id,attempt,outcome,finished,exit_status,started_at,duration_seconds,charged_seconds,base_commit,commit,files_changed,total_added,total_removed,md_added,md_removed,num_turns,cost_usd,input_tokens,output_tokens,cache_read_tokens,cache_creation_tokens,session_id,model,claude_version,survivors,protected_touched
+
+# arm PREFIX RATIO...: the results of a finished experiment of one iteration with
+# benchmark b; its runs have these ratios.
 arm() {
 	local prefix=$1 run=0 ratio
 	shift
 	mkdir -p "$OUT"
 	printf 'key,value\nprompt,"faster,\n""now"""\niterations,1\ntimeout,7200\nbenchmark,b=x\n' > "$OUT/$prefix--experiment.csv"
-	sed -n '/^	{ "iterations",/,/-1 }/p' "$CCRE_ROOT/cc-run-experiments.c" | sed 's/"iterations"//' |
-	    grep -o '"[^"]*"' | tr -d '"\n' > "$OUT/$prefix--iterations.csv"
-	echo >> "$OUT/$prefix--iterations.csv"
+	echo $COLUMNS > "$OUT/$prefix--iterations.csv"
 	for ratio; do
 		run=$((run + 1))
-		attempt "$prefix" $run 1 success 60 >> "$OUT/$prefix--iterations.csv"
+		attempt "$prefix" $run 1 success >> "$OUT/$prefix--iterations.csv"
 		samples "$prefix" $run 0 1000000
 		samples "$prefix" $run 1 "$(awk -v r="$ratio" 'BEGIN { printf "%.0f", r * 1000000 }')"
 	done
 }
 
-# attempt PREFIX RUN ITERATION OUTCOME CHARGED: a row of the ledger.
+# attempt PREFIX RUN ITERATION OUTCOME [FINISHED]: a row of the ledger.
 attempt() {
-	echo "$1,$2,$3,1,$4,0,2026-01-01T00:00:00Z,60.000,$5,x,y,1,1,1,3,0.5,10,20,30,40,id,m,2,0,"
+	echo "$1,$2,$3,1,$4,${5-1},0,2026-01-01T00:00:00Z,60.000,60.000,x,y,1,1,1,0,0,3,0.5,10,20,30,40,id,m,2,0,"
 }
 
 # samples PREFIX RUN ITERATION MICROSECONDS...: of benchmark b.
@@ -44,8 +50,8 @@ samples() {
 	done
 }
 
-# second_benchmark NAME SED: one more in run 1 of both arms, with b's numbers so
-# edited.
+# second_benchmark NAME SED: a second benchmark in run 1 of both arms, with b's
+# numbers edited by SED.
 second_benchmark() {
 	local m prefix
 	sed -i "s/^benchmark,b=x/&\nbenchmark,$1=y/" "$OUT"/*--experiment.csv
@@ -75,7 +81,7 @@ second_benchmark() {
 	[[ $output != *'arms differ'* ]]
 }
 
-@test "three runs an arm: no interval of 95 percent exists, and it says so" {
+@test "three runs an arm: a line says that no interval of 95 percent exists" {
 	arm with 0.5 0.6 0.7
 	arm without 0.8 0.9 1.0
 	run -0 compare with without
@@ -83,17 +89,17 @@ second_benchmark() {
 	[[ $output == *'p         0.1'* ]]
 }
 
-@test "the median of an arm by iteration is that of its speed-ups" {
+@test "the median of an arm by iteration is the median of its speed-ups" {
 	arm with 0.5 0.25 0.2 0.8
 	arm without 1 1
 	run -0 compare -t with without
-	# Of 2, 4, 5 and 1.25, not 1 over that of the ratios.
+	# The median of 2, 4, 5 and 1.25, not the reciprocal of the ratios' median.
 	[[ $output == *$'\nmedian\tb\t1\t0\t1\nmedian\tb\t1\t1\t3\nmedian\tb\t2\t0\t1\nmedian\tb\t2\t1\t1\nstats\tb\t4\t2\t'* ]]
 	run -0 compare -t with
 	[[ $output == *$'\nmedian\tb\t1\t1\t3' ]]
 }
 
-@test "two arms that are the same differ by nothing" {
+@test "two equal arms have ratio 1, p 1 and A12 0.5" {
 	arm with 0.5 0.5 0.7 0.6
 	arm without 0.5 0.7 0.5 0.6
 	run -0 compare with without
@@ -101,7 +107,7 @@ second_benchmark() {
 	[[ $output == *'ratio     1.000'$'\n'* && $output == *'p         1'$'\n'* && $output == *'A12       0.500'* ]]
 }
 
-@test "samples of a run are one number, their median, not so many runs" {
+@test "a run counts once, with the median of its samples" {
 	arm with 0.5 0.5
 	arm without 1 1
 	samples with 1 1 100000 500000 500000 900000 900000 100000
@@ -109,18 +115,23 @@ second_benchmark() {
 	[[ $output == *'b: 2 against 2 runs'* && $output == *'treatment 0.500 0.500'* ]]
 }
 
-@test "samples and iterations are numbers, however many digits they have" {
+@test "samples are sorted as numbers, however many digits they have" {
 	arm with 0.5 0.5
 	arm without 1 1
 	samples with 1 1 95000 105000 100000
 	run -0 compare with without
 	[[ $output == *'treatment 0.100 0.500'* ]]
+}
+
+@test "iterations are compared as numbers: 3 of 10 is not finished" {
+	arm with 0.5 0.5
+	arm without 1 1
 	sed -i 's/^iterations,1/iterations,10/' "$OUT/with--experiment.csv"
 	for m in 2 3; do
-		attempt with 1 $m success 60 >> "$OUT/with--iterations.csv"
+		attempt with 1 $m success >> "$OUT/with--iterations.csv"
 		samples with 1 $m 300000
 	done
-	run -0 compare with without			# 3 of 10
+	run -0 compare with without
 	[[ $output =~ 'runs finished'\ +0\ +2$'\n' ]]
 }
 
@@ -129,7 +140,7 @@ second_benchmark() {
 	arm without 1 1 1 1
 	rm "$OUT/with--run-1--iteration-1--b.csv"	# not measured
 	samples with 2 1				# the benchmark failed
-	sed -i '/^with,3,/s/success/rate limit/' "$OUT/with--iterations.csv"
+	sed -i '/^with,3,/s/success,1/rate limit,0/' "$OUT/with--iterations.csv"
 	run -0 compare with without
 	echo "$output"
 	[[ $output =~ 'runs started'\ +4\ +4$'\n''runs finished'\ +3\ +4$'\n''runs void'\ +3\ +0$'\n' ]]
@@ -137,13 +148,13 @@ second_benchmark() {
 	[[ $output == *'b: 1 against 4 runs'*'treatment 0.800'* ]]
 }
 
-@test "a failed iteration carries the code before it forward" {
+@test "a skipped iteration carries the ratio before it forward" {
 	arm with 0.5
 	arm without 1
 	sed -i 's/^iterations,1/iterations,3/' "$OUT"/*--experiment.csv
 	for prefix in with without; do
-		attempt $prefix 1 2 failure 60 >> "$OUT/$prefix--iterations.csv"
-		attempt $prefix 1 3 failure 60 >> "$OUT/$prefix--iterations.csv"
+		attempt $prefix 1 2 failure >> "$OUT/$prefix--iterations.csv"
+		attempt $prefix 1 3 failure >> "$OUT/$prefix--iterations.csv"
 	done
 	run -0 compare with without
 	echo "$output"
@@ -152,12 +163,46 @@ second_benchmark() {
 	run -0 compare -t with without
 	[[ $output == *$'iteration\tb\t1\t1\t1\t0.5\t0\niteration\tb\t1\t1\t2\t0.5\t1\niteration\tb\t1\t1\t3\t0.5\t1\n'* ]]
 	[[ $output == *$'median\tb\t1\t0\t1\nmedian\tb\t1\t1\t2\nmedian\tb\t1\t2\t2\nmedian\tb\t1\t3\t2\nmedian\tb\t2\t0\t1\n'* ]]
-	attempt with 1 4 success 60 | sed 's/,4,1,success/,3,2,success/' >> "$OUT/with--iterations.csv"
-	run -0 compare with without			# newer code, not measured
+}
+
+@test "a run whose last kept work is not measured is void" {
+	arm with 0.5
+	arm without 1
+	sed -i 's/^iterations,1/iterations,2/' "$OUT"/*--experiment.csv
+	attempt with 1 2 success >> "$OUT/with--iterations.csv"
+	attempt without 1 2 failure >> "$OUT/without--iterations.csv"
+	run -0 compare with without
 	[[ $output == *'b: 0 against 1 runs'*'nothing to compare'* ]]
 }
 
-@test "over all benchmarks it is the geometric mean of each run" {
+@test "columns of the ledger are read by name, in any order" {
+	arm with 0.5
+	arm without 1
+	awk -F, -v OFS=, '{ last = $NF; for (i = NF; i > 1; i--) $i = $(i - 1); $1 = last; print }' \
+	    "$OUT/with--iterations.csv" > turned
+	mv turned "$OUT/with--iterations.csv"
+	run -0 compare with without
+	[[ $output == *'treatment 0.500'* ]]
+}
+
+@test "a run in which less than a minute of agent time is left is finished" {
+	arm with 0.5
+	arm without 1
+	sed -i 's/^iterations,1/iterations,9/;s/^timeout,7200/timeout,119/' "$OUT"/*--experiment.csv
+	run -0 compare with without
+	[[ $output =~ 'runs finished'\ +1\ +1$'\n' ]]
+}
+
+@test "a run that ended out of time is finished" {
+	arm with 0.5
+	arm without 1
+	sed -i 's/^iterations,1/iterations,9/' "$OUT"/*--experiment.csv
+	sed -i 's/,success,1/,out of time,1/' "$OUT"/with--iterations.csv
+	run -0 compare with without
+	[[ $output =~ 'runs finished'\ +1\ +0$'\n' ]]
+}
+
+@test "all benchmarks of a run count by their geometric mean" {
 	arm with 0.5
 	arm without 1
 	second_benchmark c 's/,1000000/,200/;s/,500000/,25/'
@@ -166,7 +211,7 @@ second_benchmark() {
 	[[ $output == *'c: 1 against 1 runs'*'treatment 0.125'* && $output == *'all benchmarks: 1 against 1 runs'*'treatment 0.250'* ]]
 }
 
-@test "a benchmark called all is one like others" {
+@test "a benchmark may have the name all" {
 	arm with 0.5
 	arm without 1
 	second_benchmark all ''
@@ -195,7 +240,7 @@ second_benchmark() {
 	done
 }
 
-@test "arms that differ in more than the plugin are told so" {
+@test "a line names each setting besides the plugin in which the arms differ" {
 	arm with 0.5
 	arm without 1
 	sed -i 's/^timeout,7200/timeout,60/;$ahost,other' "$OUT/without--experiment.csv"
@@ -205,8 +250,9 @@ second_benchmark() {
 
 @test "results of the program itself are compared" {
 	echo 8000 > "$PROJECT/us"
-	git -C "$PROJECT" add us
-	git -C "$PROJECT" commit -qm 'slow'
+	project add us
+	project commit -qm slow
+	snapshot
 	local benchmark='b=echo runtime: $(cat us)us'
 	REHEARSAL_EDIT='echo 4000 > us' run -0 ccre --no-plugin -q -r 2 -i 1 -o "$OUT" -b "$benchmark" "$PROJECT" fast
 	REHEARSAL_EDIT='echo 6000 > us' run -0 ccre --no-plugin -q -r 2 -i 1 -o "$OUT" -b "$benchmark" "$PROJECT" slow
@@ -215,6 +261,7 @@ second_benchmark() {
 	[[ $output == *'ratio     0.667'* && $output == *'treatment 0.500 0.500'* && $output == *'control   0.750 0.750'* ]]
 	[[ $output =~ 'cost, USD'\ +0.03\ +0.03 || $output =~ 'cost, USD'\ +0.02\ +0.02 ]]
 	[[ $output != *'arms differ'* ]]
+	checks
 }
 
 @test "mawk, gawk and busybox awk compute the same" {
@@ -257,7 +304,7 @@ second_benchmark() {
 	[ "$(grep -vc ' - ' found)" -ge 15 ]
 }
 
-@test "what cannot be compared is refused by name" {
+@test "input that cannot be compared is refused with a message that names the file" {
 	arm with 0.5
 	run -1 compare with without
 	[[ $output == "compare: $OUT/without--experiment.csv: expected the results of an experiment"* ]]
@@ -286,11 +333,10 @@ second_benchmark() {
 	grep -qi 'rgb(213,  94,   0)' 'the picture.svg'
 	run -0 "$CCRE_ROOT/contrib/plot" -o "$OUT" -s 700x500 -w p.png with without b
 	[ "$(od -An -tx1 -j 16 -N 8 p.png)" = ' 00 00 02 bc 00 00 01 f4' ]
-	ls -A "$TMPDIR"
 	[ -z "$(ls -A "$TMPDIR")" ]
 }
 
-@test "where no picture can be shown the plot is made of characters" {
+@test "without a file the plot is made of characters" {
 	command -v gnuplot || skip "no gnuplot here"
 	arm "o'neil" 0.25 0.25
 	arm without 1 0.5
@@ -298,6 +344,12 @@ second_benchmark() {
 	echo "$output"
 	[[ $output == *'b: speed-up over iteration 0'*"o'neil (median)"*'Last speed-up: ratio of times 0.354 '*'no interval of 95 % exists'*'arm (2 against 2 runs)'* ]]
 	[[ $output == *'*'* ]]
+}
+
+@test "a plot that cannot be drawn is refused with a message" {
+	command -v gnuplot || skip "no gnuplot here"
+	arm "o'neil" 0.25 0.25
+	arm without 1 0.5
 	run -1 "$CCRE_ROOT/contrib/plot" -o "$OUT" "o'neil" without c
 	[[ $output == "plot: c: expected a finished run with a last measurement of it in both o'neil and without" ]]
 	rm "$OUT"/without--run-*--iteration-1--b.csv

@@ -1,9 +1,9 @@
-# What contrib/export hands to other programs. tests/transcript.jsonl is what
-# the real client (2.1.330) printed for a scripted API: its own tools, a
-# sub-agent, and a skill that is not there. Its init event is left out.
+# contrib/export. tests/transcript.jsonl is the output of the real client (2.1.330)
+# with a scripted API: its own tools, a sub-agent, and a skill that is missing. The
+# init event is left out.
 
-# Each test is a process of its own (2030, 2031); scripts are for claude to
-# expand (2016); bats sets $stderr (2154).
+# Each test is a process of its own (2030, 2031); other programs expand the scripts
+# (2016); bats sets $stderr (2154).
 # shellcheck disable=SC2030,SC2031,SC2016,SC2154
 
 load helper
@@ -14,28 +14,32 @@ export_as() {
 	"$CCRE_ROOT/contrib/export" -o "$OUT" "$@"
 }
 
-# recorded: an experiment whose second attempt has the recorded transcript.
+# recorded: make an experiment whose second attempt has the recorded transcript.
 recorded() {
 	REHEARSAL='rate-limit success' experiment -r 1 -i 1 || [ $? = 75 ]
 	REHEARSAL='rate-limit success' experiment -r 1 -i 1
 	cp "$CCRE_ROOT/tests/transcript.jsonl" "$OUT/exp--run-1--iteration-1--attempt-2.jsonl"
 }
 
-# cell COLUMN: that column of the summary, by its name.
+# cell COLUMN: the values of that column of the summary.
 cell() {
 	awk -F, -v name="$1" '
 	    NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i; next }
 	    { print $column }' "$OUT/exp--summary.csv"
 }
 
-@test "the summary has a row for each attempt and each sub-agent, counted from the transcript" {
+@test "the summary has a row for each attempt and for each sub-agent" {
 	recorded
 	export_as summary exp
-	cat "$OUT/exp--summary.csv"
 	[ "$(wc -l < "$OUT/exp--summary.csv")" = 4 ]
 	[ "$(cell session_id)" = "$(ledger session_id; ledger session_id | tail -n 1)" ]
 	[ "$(cell is_sub_agent | xargs)" = '0 0 1' ]
 	[ "$(cell sub_agent_type | xargs)" = general-purpose ]
+}
+
+@test "the summary counts the tool calls of the transcript" {
+	recorded
+	export_as summary exp
 	# Tools: Read, Agent, Edit, Bash, Bash, Skill; the sub-agent's Bash.
 	[ "$(cell total_tool_calls | xargs)" = '0 6 1' ]
 	[ "$(cell read_calls | xargs)" = '0 1 0' ]
@@ -44,15 +48,24 @@ cell() {
 	[ "$(cell skill_calls | xargs)" = '0 1 0' ]
 	[ "$(cell glob_calls | xargs)" = '0 0 0' ]
 	[ "$(cell grep_calls | xargs)" = '0 0 0' ]
+	# Seven turns and six results; a prompt, a turn and a result.
+	[ "$(cell num_messages | sed 1d | xargs)" = '13 3' ]
+}
+
+@test "the summary counts the characters of thinking, tool inputs and results" {
+	recorded
+	export_as summary exp
 	# "Let me think.", and /project/main.py with 18 characters of its text.
 	[ "$(cell thinking_chars | xargs)" = '0 13 0' ]
 	[ "$(cell read_chars | xargs)" = "0 $((16 + 18)) 0" ]
 	# cat main.py, x and print("slow").
 	[ "$(cell bash_chars | tail -n 1)" = $((11 + 1 + 13)) ]
 	[ "$(cell total_chars | tail -n 1)" = $((11 + 1 + 13)) ]
-	# Seven turns and six results; a prompt, a turn and a result.
-	[ "$(cell num_messages | sed 1d | xargs)" = '13 3' ]
-	# What the ledger has; of a sub-agent, what claude says.
+}
+
+@test "the summary has cost, times and tokens of the ledger, a sub-agent those of claude" {
+	recorded
+	export_as summary exp
 	[ "$(cell cost_usd | xargs)" = "$(ledger cost_usd | xargs)" ]
 	[ "$(cell duration_seconds | xargs)" = "$(ledger duration_seconds | xargs) 0.746" ]
 	[ "$(cell started_at | xargs)" = "$(ledger started_at | xargs) 2026-11-23T13:13:23Z" ]
@@ -60,10 +73,10 @@ cell() {
 	[ "$(cell total_tokens | xargs)" = '650 650 1547' ]
 }
 
-@test "the summary counts all the characters of an attempt once, those of its sub-agents not" {
+@test "the summary counts each character of an attempt once, without its sub-agents" {
 	recorded
 	export_as summary exp
-	# Another reader's sum: python, event by event.
+	# The same sum by Python, event by event.
 	[ "$(cell total_chars | sed -n 2p)" = "$(python3 - "$CCRE_ROOT/tests/transcript.jsonl" <<-'END'
 		import json, sys
 
@@ -99,7 +112,7 @@ cell() {
 	[ ! -e "$OUT/exp--summary.csv.tmp.rows" ]
 }
 
-@test "a transcript that is cut, broken or no JSON at all still has its row in the summary" {
+@test "a transcript that is cut, broken or not JSON has its row in the summary" {
 	recorded
 	head -c 9000 "$CCRE_ROOT/tests/transcript.jsonl" > "$OUT/exp--run-1--iteration-1--attempt-2.jsonl"
 	printf 'Execution error\n[1,2]\n"text"\n{"type":"assistant"}\n{"type":"user","message":{"content":"a word"}}\n{"type":' > "$OUT/exp--run-1--iteration-1--attempt-1.jsonl"
@@ -122,7 +135,7 @@ cell() {
 	[ "$(cell total_tool_calls | xargs)" = '0 6 1' ]
 }
 
-@test "a transcript that is gone is named, and the summary of before stays" {
+@test "a missing transcript is named, and the old summary stays" {
 	recorded
 	export_as summary exp
 	cp "$OUT/exp--summary.csv" before
@@ -133,14 +146,13 @@ cell() {
 	[ -z "$(find "$OUT" -name '*.tmp*')" ]
 }
 
-@test "ministat gets one number per run, that of the comparison" {
+@test "ministat gets the ratio of each run" {
 	REHEARSAL_EDIT='echo $(($(cat n 2> /dev/null) + 1)) > n' \
-	    experiment -r 3 -i 2 -b 'b=echo "b: iterations=1 runtime: $((900 - 100 * $(cat n 2> /dev/null || echo 0)))us"'
+	    experiment -q -r 3 -i 2 -b 'b=echo "b: iterations=1 runtime: $((900 - 100 * $(cat n 2> /dev/null || echo 0)))us"'
 	export_as ministat exp b > numbers
 	[ "$(cat numbers)" = $'0.777777778\n0.777777778\n0.777777778' ]
 	run -1 --separate-stderr export_as ministat exp other
 	[ "$stderr" = "export: $OUT/exp--iterations.csv: expected a finished run with a last measurement of other" ]
-	[ -z "$output" ]
 	command -v ministat > /dev/null || skip 'no ministat'
 	printf '1\n1.1\n1.2\n' > control
 	ministat numbers control | grep -q 'N  *Min  *Max'
@@ -148,7 +160,7 @@ cell() {
 
 @test "benchstat gets a line per run and benchmark, in the format of Go" {
 	REHEARSAL_EDIT='echo $(($(cat n 2> /dev/null) + 1)) > n' \
-	    experiment -r 2 -i 2 -b 'b=echo "b: iterations=1 runtime: $((900 - 100 * $(cat n 2> /dev/null || echo 0)))us"' \
+	    experiment -q -r 2 -i 2 -b 'b=echo "b: iterations=1 runtime: $((900 - 100 * $(cat n 2> /dev/null || echo 0)))us"' \
 	    -b 'c.1=echo "c.1: iterations=1 runtime: 100us"'
 	export_as benchstat exp > go
 	cat go
@@ -161,20 +173,25 @@ BenchmarkRun/c.1 1 1 last/first 100000 ns/op' ]
 	benchstat go go
 }
 
-@test "a wrong export is one line that says what was expected" {
+@test "wrong words are refused with a line that names the right ones" {
 	local line
 	for line in '' 'summary' 'ministat exp' 'benchstat exp b' 'csv exp' '-x summary exp'; do
 		# shellcheck disable=SC2086 # words
 		run -2 export_as $line
 		[ "${lines[-1]}" = 'export: expected [-o DIRECTORY] summary PREFIX, ministat PREFIX BENCHMARK or benchstat PREFIX' ]
 	done
+}
+
+@test "a prefix without results is refused with a line that names the file" {
 	run -1 export_as summary exp
 	[ "$output" = "export: $OUT/exp--iterations.csv: expected the ledger of an experiment: see -o" ]
 	run -1 export_as benchstat exp
 	[ "$output" = "compare: $OUT/exp--experiment.csv: expected the results of an experiment: see -o" ]
+}
+
+@test "without jq a line says what to install" {
 	mkdir nothing
 	ln -s "$(command -v sh)" "$(command -v dirname)" nothing
-	mkdir -p "$OUT"
 	PATH=$BATS_TEST_TMPDIR/nothing run -127 export_as summary exp
 	[ "$output" = 'export: jq is not found: install it' ]
 }

@@ -1,39 +1,38 @@
 /*
- * fuzz: what reads strangers' bytes, under libFuzzer.  tests/fuzz builds and
- * runs it; FUZZ in the environment names the target:
+ * fuzz: readers of files that other programs write, under libFuzzer.
+ * tests/fuzz builds and runs it.  FUZZ in the environment names the target:
  *
- *	transcript	claude's stdout, and what is concluded from it
- *	ledger		any CSV, and a ledger with all it adds up to
+ *	transcript	claude's stdout, and the decisions that follow from it
+ *	ledger		a ledger, and any CSV file
+ *	log		the log of a benchmark, and output that is no JSON
  *
- * Nothing here may call die, which exits: a ledger that is none of ours is
- * left at its first bad row.
+ * Nothing here calls a function that may exit: ledger_next() is not used.
  */
 #define main program_main
 #include "../cc-run-experiments.c"
 #undef main
 
-#include <sys/mman.h>
 #include <stdint.h>
 
 int LLVMFuzzerInitialize(int *, char ***);
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static int input_fd = -1;		/* the input, as a file */
-static int is_ledger;
+static void (*target)(const char *, size_t);
 
-/* must: what holds for any input. */
+/* Abort if a statement that must hold for any input does not hold. */
 static void
 must(int holds, const char *what)
 {
 	if (!holds) {
-		fprintf(stderr, "fuzz: not so: %s\n", what);
+		fprintf(stderr, "fuzz: not true: %s\n", what);
 		abort();
 	}
 }
 
-/* ended: every field of an event is a string inside its own bounds. */
+/* Every field of an event is a string inside its bounds. */
 static void
-ended(const struct event *e)
+check_event(const struct event *e)
 {
 	size_t i;
 	const char *s, *end;
@@ -42,106 +41,121 @@ ended(const struct event *e)
 		s = (const char *)e + event_fields[i].at;
 		end = memchr(s, '\0', event_fields[i].size);
 		must(end != NULL, "a field ends inside its bounds");
-		for (; event_fields[i].size < TEXT_SIZE && s < end; s++)
+		for (; event_fields[i].cell != FREE_TEXT && s < end; s++)
 			must(!iscntrl((unsigned char)*s), "a cell is one line");
 	}
 }
 
 static void
-fuzz_transcript(void)
+fuzz_transcript(const char *data, size_t size)
 {
-	static struct json j;
-	struct attempt a;
-	int why;
+	static struct transcript t;
+	int why, status;
 
-	transcript_read(input_fd);
-	ended(&transcript.init);
-	ended(&transcript.limit);
-	ended(&transcript.result);
-	memset(&a, 0, sizeof a);
-	for (why = BY_ITSELF; why <= BY_SIGNAL; why++) {
-		a.ended.why = (enum why)why;
-		a.ended.status = why == BY_ITSELF ? 1 : 143;
-		must(claude_outcome(&a) < OUTCOMES, "it has an outcome");
-	}
-	opt.no_plugin = !opt.no_plugin;
-	claude_fault();
-	limit_when();
-
-	memset(&j, 0, sizeof j);		/* as plugin.json is read */
-	j.in = fd_stream(input_fd, 0);
-	j.pretty = 1;
-	j.field = manifest_field;
-	json_line(&j);
-	fclose(j.in);
+	(void)data;
+	(void)size;
+	t.memory = size % 2 == 0;
+	t.plugin = size % 3 == 0 ? "" : "/plugin";
+	transcript_read(&t, input_fd);
+	check_event(&t.init);
+	check_event(&t.limit);
+	check_event(&t.result);
+	for (why = BY_ITSELF; why <= BY_SIGNAL; why++)
+		for (status = 0; status < 3; status++)
+			must(claude_outcome(&t, (enum why)why, status == 2,
+			    status, status == 1) < OUTCOMES, "an outcome");
+	arm_fault(&t);
+	limit_when(&t);
 }
 
-/* again: what csv_line makes of a record, csv_read takes for the same. */
+/* What csv_line prints, csv_next reads back. */
 static void
-again(char **field, int n)
+check_csv(char **fields, int n)
 {
-	struct words fields = { NULL, 0 };	/* csv_read has but one record */
-	char *data = NULL, *back[COLUMNS + 1];
+	char *text = NULL, *at, *back[COLUMNS + 1];
+	const char *list[COLUMNS + 1];
 	size_t size;
-	FILE *f = open_memstream(&data, &size);
+	FILE *to = open_memstream(&text, &size);
 	int i;
 
 	for (i = 0; i < n; i++)
-		words_add(&fields, field[i]);
-	csv_line(f, fields.v);
-	fclose(f);
-	f = fmemopen(data, size, "r");
-	must(csv_read(f, back, COLUMNS + 1) == n,
-	    "a record has as many fields when it is read again");
+		list[i] = fields[i];
+	list[n] = NULL;
+	csv_line(to, list);
+	fclose(to);
+	at = text;
+	must(csv_next(&at, back, COLUMNS) == n, "as many fields read back");
 	for (i = 0; i < n; i++)
-		must(strcmp(fields.v[i], back[i]) == 0,
-		    "a field is the same when it is read again");
-	must(csv_read(f, back, COLUMNS + 1) == 0,
-	    "one record is one record");
-	fclose(f);
-	free(data);
-	words_free(&fields);
+		must(strcmp(list[i], back[i]) == 0, "the same field read back");
+	must(csv_next(&at, back, COLUMNS) == 0, "one record is one record");
+	free(text);
 }
 
 static void
-fuzz_ledger(void)
+fuzz_ledger(const char *data, size_t size)
 {
-	char *field[COLUMNS + 1];
-	FILE *in = fd_stream(input_fd, 0);
-	int n, good = 1;
+	static struct experiment x;
+	struct run run = { .id = 1, .next = 1 };
+	struct attempt a;
+	char *text = xrealloc(NULL, size + 1), *at = text, *fields[COLUMNS];
+	int n, i, good;
 
-	for (n = 0; n <= opt.runs; n++)
-		run_begin(&runs[n], n);
-	csv_read(in, field, COLUMNS);	/* the header */
-	while ((n = csv_read(in, field, COLUMNS + 1)) != 0) {
-		must(n >= -1 && n <= COLUMNS + 1, "a count of fields");
-		good = good && ledger_line(field, n) == 0;
-		if (n > 0 && n <= COLUMNS)
-			again(field, n);
+	memcpy(text, data, size);
+	text[size] = '\0';
+	x.opt.prefix = "exp";
+	x.opt.iterations = 3;
+	words_add(&run.commits, "base");
+	while ((n = csv_next(&at, fields, COLUMNS)) > 0) {
+		must(at > text && at <= text + size, "a record ends in the text");
+		if (n > COLUMNS)
+			continue;
+		check_csv(fields, n);
+		memset(&a, 0, sizeof a);
+		good = n == COLUMNS;
+		for (i = 0; i < COLUMNS && good; i++)
+			good = column_read(&x, &a, &columns[i], fields[i]) == 0;
+		if (!good || a.run < 1 || a.iteration < 1 || a.number < 1 ||
+		    a.iteration > x.opt.iterations)
+			continue;
+		for (i = 0; i < COLUMNS; i++)
+			column_print(&x, &a, &columns[i]);
+		run_add(&run, &a);
+		run_over(&x, &run);
 	}
-	for (n = 1; n <= opt.runs; n++)
-		run_over(&runs[n]);
+	words_free(&run.commits);
+	free(text);
+}
+
+static void
+fuzz_log(const char *data, size_t size)
+{
+	FILE *in = fd_stream(input_fd, 0);
+	double us;
+
+	(void)data;
+	(void)size;
+	while ((us = runtime_next(in)) != -1)
+		must(us == -2 || (us >= 0 && us < 1e15), "a runtime");
 	fclose(in);
+	is_limit_near_end(input_fd);
 }
 
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	const char *target = getenv("FUZZ");
+	const char *name = getenv("FUZZ");
 
 	(void)argc;
 	(void)argv;
-	is_ledger = target != NULL && strcmp(target, "ledger") == 0;
-	if (!is_ledger && (target == NULL || strcmp(target, "transcript") != 0))
-		die(EXIT_USAGE, "FUZZ: expected transcript or ledger");
+	if (name == NULL)
+		name = "";
+	target = strcmp(name, "transcript") == 0 ? fuzz_transcript :
+	    strcmp(name, "ledger") == 0 ? fuzz_ledger :
+	    strcmp(name, "log") == 0 ? fuzz_log : NULL;
+	if (target == NULL)
+		die(EXIT_USAGE, "FUZZ: expected transcript, ledger or log");
 	if ((input_fd = memfd_create("input", MFD_CLOEXEC)) < 0)
 		die(1, "memfd_create:");
-	transcript_fd = input_fd;
-	opt.prefix = "exp";
-	opt.runs = 3;
-	runs = resize(runs, (size_t)(opt.runs + 1) * sizeof *runs);
-	COPY(plugin_dir, "/plugin");
-	COPY(plugin_name, "plugin");
 	return 0;
 }
 
@@ -151,9 +165,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ftruncate(input_fd, 0) != 0 ||
 	    pwrite(input_fd, data, size, 0) != (ssize_t)size)
 		abort();
-	if (is_ledger)
-		fuzz_ledger();
-	else
-		fuzz_transcript();
+	target((const char *)data, size);
+	pool_free();
 	return 0;
 }

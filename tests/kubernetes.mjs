@@ -1,5 +1,5 @@
-// kubernetes.mjs MANIFEST DIRECTORY: each document of the manifest is judged by
-// the schema of its kind, from the npm packages that are in the directory.
+// kubernetes.mjs MANIFEST DIRECTORY: check each document of the manifest with the
+// schema of its kind, from the npm packages in DIRECTORY.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';

@@ -1,17 +1,18 @@
-# The real client, Claude Code from the npm registry (make check-claude puts it
-# into .cache), against the scripted API of api.mjs on loopback: in a network
-# namespace that has nothing else where the machine allows one, with a dummy key
-# and a HOME of its own. design.md section 4, claude-cli.md.
+# Own target: check-claude
+# The real client, Claude Code from the npm registry (make check-claude installs it in
+# .cache), with the scripted API of api.mjs on loopback. If possible the network
+# namespace has nothing but loopback. The key is a dummy, and HOME is empty.
+# Nothing here depends on the version of the client.
 
-# Each test is a process of its own (2030, 2031); scripts are for others to
-# expand (2016); words of a variable (2086).
-# shellcheck disable=SC2030,SC2031,SC2016,SC2086
-
+# Each test is a process of its own (2030, 2031); other programs expand the scripts
+# (2016); words of a variable (2086); run sets output and status (2154).
+# shellcheck disable=SC2030,SC2031,SC2016,SC2086,SC2154
+bats_require_minimum_version 1.5.0
 load helper
 
 CLIENT=$(echo "$CCRE_ROOT"/.cache/claude/node_modules/@anthropic-ai/claude-code-*/claude)
 
-# key / subscription: whom the client takes us for.
+# key, subscription: the account that the client uses.
 key() {
 	export ANTHROPIC_API_KEY=sk-ant-dummy
 }
@@ -20,10 +21,9 @@ subscription() {
 	export CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-dummy
 }
 
-# AS is what the program is run by, for another user say.
-# real ANSWER... -- OPTION... [-- ARGUMENT...]: experiment "exp" with the real
-# client, to which the API gives these answers. The namespace and the API are gone
-# afterwards.
+# real ANSWER... -- OPTION... [-- ARGUMENT...]: make experiment "exp" with the real
+# client; the API gives these answers. $AS executes the program, for example as another
+# user.
 real() {
 	local answers=() options=()
 	while [ "$1" != -- ]; do
@@ -65,7 +65,7 @@ setup_file() {
 	unset ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_AUTH_TOKEN CLAUDE_CONFIG_DIR
 }
 
-# ends OUTCOME STATUS ANSWER...: one attempt ends so.
+# ends OUTCOME STATUS ANSWER...: an experiment of one attempt ends like this.
 ends() {
 	local outcome=$1 status=$2
 	shift 2
@@ -73,39 +73,59 @@ ends() {
 	echo "$output"
 	cat "$OUT/exp--iterations.csv"
 	[ "$(ledger outcome)" = "$outcome" ]
-	house_is_clean
 }
 
-@test "an edit by claude's own tool is committed, and cost and tokens arrive in the ledger" {
+# requests: what the client sent to the model, one request a line.
+requests() {
+	grep '^POST /v1/messages' port.log | grep '"tools":\[{'
+}
+
+@test "an edit by claude's own tool is kept" {
 	key
-	real "read $PROJECT/main.py" "edit $PROJECT/main.py hello fast" text -- --no-plugin -r 1 -i 1
+	real "read main.py" "edit main.py hello fast" text -- --no-plugin -r 1 -i 1
 	cat "$OUT/exp--iterations.csv"
 	[ "$(ledger outcome)" = success ]
 	[ "$(project show exp-run-1-iteration-1:main.py)" = 'print("fast")' ]
 	project log -1 --format=%B exp-run-1-iteration-1 | grep -qx 'Made the loop faster.'
-	[ "$(ledger files_changed)" = 1 ]
+	[ -z "$(find "$OUT" -name '*.err' -size +0)" ]
+}
+
+@test "cost, turns and tokens of the client are in the ledger" {
+	key
+	real "read main.py" "edit main.py hello fast" text -- --no-plugin -r 1 -i 1
 	[ "$(ledger num_turns)" = 3 ]
 	[ "$(ledger input_tokens)" = 3000 ]
 	[ "$(ledger output_tokens)" = 120 ]
 	[ "$(ledger cache_read_tokens)" = 900 ]
 	[ "$(ledger cache_creation_tokens)" = 600 ]
 	[[ "$(ledger cost_usd)" =~ ^0\.0[0-9]*[1-9][0-9]*$ ]]
-	[ "$(ledger claude_version)" = 2.1.330 ]
+}
+
+@test "version, model and session of the client are in the ledger" {
+	key
+	real text -- --no-plugin -r 1 -i 1
+	[ "$(ledger claude_version)" = "$("$CLIENT" --version | cut -d ' ' -f 1)" ]
 	[[ "$(ledger model)" = claude-* ]]
 	[[ "$(ledger session_id)" =~ ^[0-9a-f-]{36}$ ]]
-	[ "$(ledger survivors)" = 0 ]
-	[ -z "$(find "$OUT" -name '*.err' -size +0)" ]
-	house_is_clean
 }
 
-@test "the limit of a subscription is a rate limit, and its time is told" {
+@test "a commit by claude is the parent of the runner's commit" {
+	key
+	real 'bash echo fast > main.py; git commit -qam "made by claude"; git status --porcelain -uno > seen; git log --format=%s >> seen' text -- \
+	    --no-plugin -r 1 -i 1
+	[ "$(project show exp-run-1-iteration-1:seen)" = $'made by claude\nbaseline' ]
+	[ "$(project show exp-run-1-iteration-1:main.py)" = fast ]
+	project log --format=%s exp-run-1-iteration-1 | grep -qx 'made by claude'
+}
+
+@test "the limit of a subscription is a rate limit, and a line tells its end" {
 	subscription
 	ends 'rate limit' 75 'limit 7200'
-	[[ $output == *"stopped: rate limit, which resets at $(date -u -d '+2 hours' +%Y-%m-%dT%H)"* ]] ||
-	    [[ $output == *"stopped: rate limit, which resets at $(date -u -d '+119 minutes' +%Y-%m-%dT%H)"* ]]
+	[[ $output == *"rate limit"*"resets at $(date -u -d '+2 hours' +%Y-%m-%dT%H)"* ]] ||
+	    [[ $output == *"rate limit"*"resets at $(date -u -d '+119 minutes' +%Y-%m-%dT%H)"* ]]
 }
 
-@test "a limit in the middle of the work is a rate limit, and the work is kept apart" {
+@test "the work before a limit is discarded, and can be reached by its ref" {
 	subscription
 	ends 'rate limit' 75 'bash echo half > main.py' 'limit 7200'
 	[ "$(project show refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1:main.py)" = half ]
@@ -115,7 +135,7 @@ ends() {
 @test "429 for a key is a rate limit without a time" {
 	key
 	ends 'rate limit' 75 429
-	[[ $output == *'stopped: rate limit'* && $output != *resets* ]]
+	[[ $output == *'rate limit'* && $output != *resets* ]]
 }
 
 @test "an overloaded service is a failure" {
@@ -133,12 +153,12 @@ ends() {
 	ends denied 77 401
 }
 
-@test "a key without the right is denied" {
+@test "a key that lacks the permission is denied" {
 	key
 	ends denied 77 403
 }
 
-@test "a model that is not there is denied" {
+@test "a model that does not exist is denied" {
 	key
 	ends denied 77 404
 }
@@ -153,7 +173,7 @@ ends() {
 	[[ $output == *'Not logged in'* ]]
 }
 
-@test "a service that never answers is a failure once claude gives up" {
+@test "a service that never answers is a failure when claude gives up" {
 	key
 	export API_TIMEOUT_MS=3000
 	ends failure 0 hang
@@ -164,12 +184,11 @@ ends() {
 	ends failure 0 drop
 }
 
-@test "a service that is not there is a failure" {
+@test "a service that cannot be reached is a failure" {
 	key
 	CC_CLAUDE=$CLIENT ANTHROPIC_BASE_URL=http://127.0.0.1:1 CLAUDE_CODE_MAX_RETRIES=0 \
 	    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 experiment -r 1 -i 1 --retries 0
 	[ "$(ledger outcome)" = failure ]
-	house_is_clean
 }
 
 @test "a slow answer is waited for" {
@@ -190,7 +209,6 @@ capped() {
 	real 'bash echo x >> main.py' -- --no-plugin -r 1 -i 1 -- "$@"
 	[ "$(ledger outcome)" = capped ]
 	project show exp-run-1-iteration-1:main.py | grep -qx x
-	house_is_clean
 }
 
 @test "an attempt that is capped in turns keeps its work" {
@@ -207,10 +225,17 @@ capped() {
 	    --no-plugin -r 1 -i 1 --retries 0 --iteration-timeout 8s
 	[ "$(ledger outcome)" = timeout ]
 	no_survivors
-	house_is_clean
 }
 
-@test "what a finished attempt left in the background is ended and counted" {
+@test "an attempt that times out while the model speaks has its cost in the ledger" {
+	key
+	run -124 real 'bash true' stall -- --no-plugin -r 1 -i 1 --retries 0 --iteration-timeout 10s
+	[ "$(ledger outcome)" = timeout ]
+	tail -n 3 "$OUT"/*.jsonl
+	[[ "$(ledger cost_usd)" =~ ^0\.0[0-9]*[1-9][0-9]*$ ]]
+}
+
+@test "a process that a finished attempt left in the background is killed and counted" {
 	key
 	real 'bash (setsid tail -f /dev/null > /dev/null 2>&1 &)' text -- --no-plugin -r 1 -i 1
 	[ "$(ledger outcome)" = success ]
@@ -231,19 +256,108 @@ plugin() {
 	plugin
 	real text -- -r 1 -i 1
 	[ "$(ledger outcome)" = success ]
-	grep -q 'faster:hello' "$OUT"/*.jsonl
+	requests | grep -q 'faster:hello'
 }
 
-@test "a plugin that the client cannot load, and goes on without, stops the experiment" {
+@test "without the plugin the client does not get its skills" {
+	key
+	plugin
+	real text -- --no-plugin -r 1 -i 1
+	[ "$(requests | wc -l)" -ge 1 ]
+	run ! grep -q 'faster:hello' port.log
+}
+
+# faulty WORDS: the arm check stops the experiment at the first call, with these words.
+faulty() {
+	run -1 real text -- -r 2 -i 2
+	echo "$output"
+	[[ $output == *"$1"* ]]
+	[ "$(ledger outcome | wc -l)" = 1 ]
+}
+
+@test "a plugin that the client cannot load stops the experiment" {
 	key
 	plugin
 	echo '{"name":' > plugin/.claude-plugin/plugin.json
-	run real text -- -r 2 -i 2
-	echo "$status $output"
-	[ "$status" = 1 ]
-	[[ $output == *plugin* ]]
-	[ "$(ledger outcome | wc -l)" = 1 ]
-	house_is_clean
+	faulty plugin
+}
+
+@test "a plugin whose MCP server fails stops the experiment" {
+	key
+	plugin
+	echo '{"mcpServers":{"bench":{"command":"false"}}}' > plugin/.mcp.json
+	faulty plugin:faster:bench
+}
+
+# ---- what reaches the model -------------------------------------------------
+
+# configuration: the user and the project have instructions and a skill each.
+configuration() {
+	mkdir -p "$HOME/.claude/skills/own" "$PROJECT/.claude/skills/shared"
+	echo 'Instruction of the user.' > "$HOME/.claude/CLAUDE.md"
+	printf -- '---\nname: own\ndescription: Skill of the user.\n---\nHello.\n' > "$HOME/.claude/skills/own/SKILL.md"
+	echo 'Instruction of the project.' > "$PROJECT/CLAUDE.md"
+	printf -- '---\nname: shared\ndescription: Skill of the project.\n---\nHello.\n' > "$PROJECT/.claude/skills/shared/SKILL.md"
+	project add -A
+	project commit -qm instructions
+	snapshot
+}
+
+@test "the instructions and skills of the project reach the model" {
+	key
+	configuration
+	real text -- --no-plugin -r 1 -i 1
+	requests | grep -q 'Instruction of the project'
+	requests | grep -q 'Skill of the project'
+}
+
+@test "the user's own instructions and skills do not reach the model" {
+	key
+	configuration
+	real text -- --no-plugin -r 1 -i 1
+	run ! grep -q -e 'Instruction of the user' -e 'Skill of the user' port.log
+}
+
+@test "-- --setting-sources user,project brings the user's instructions back" {
+	key
+	configuration
+	real text -- --no-plugin -r 1 -i 1 -- --setting-sources user,project
+	requests | grep -q 'Instruction of the user'
+	requests | grep -q 'Instruction of the project'
+}
+
+# offered TOOL: the tool is one of the session's.
+offered() {
+	jq -r 'select(.subtype == "init") | .tools[]' \
+	    "$OUT"/exp--run-1--iteration-1--attempt-1.jsonl | grep -qx "$1"
+}
+
+@test "tools that break independence are not offered" {
+	key
+	real text -- --no-plugin -r 1 -i 1
+	offered Bash
+	local tool
+	for tool in ListAgents SendMessage EnterWorktree; do
+		run ! offered $tool
+	done
+}
+
+@test "tools that the user forbids are forbidden, too" {
+	key
+	real text -- --no-plugin -r 1 -i 1 -- --disallowedTools WebSearch
+	offered Bash
+	local tool
+	for tool in ListAgents SendMessage EnterWorktree WebSearch; do
+		run ! offered $tool
+	done
+}
+
+@test "neither the prefix nor the user's repository is in what the model sees" {
+	key
+	real 'bash git log --all --decorate; git remote -v; git config -l --show-origin; pwd' text -- \
+	    --no-plugin -r 1 -i 1
+	[ "$(requests | wc -l)" -ge 2 ]
+	run ! grep -q -e 'exp-run' -e "$PROJECT" port.log
 }
 
 @test "a run learns nothing from the memory of another" {
@@ -253,7 +367,21 @@ plugin() {
 	[ "$(ledger outcome | xargs)" = 'success success' ]
 	find "$HOME" -name MEMORY.md -exec grep -l 'learned in run 1' {} + | grep -q .
 	run ! grep -h 'POST /v1/messages.*learned in run 1' <(grep -v '"tool_use"' port.log)
-	grep -c 'iteration 1 of 1 in run 2' port.log
+	requests | grep -q 'iteration 1 of 1 in run 2'
+}
+
+@test "the history that claude sees in a run is the baseline's and its own" {
+	key
+	real 'bash git log --all --format=%s > seen' text 'bash git log --all --format=%s > seen' text -- \
+	    --no-plugin -r 2 -i 1
+	[ "$(project show exp-run-2-iteration-1:seen)" = baseline ]
+}
+
+@test "a runner that was started inside of claude works" {
+	key
+	CLAUDECODE=1 CLAUDE_CODE_ENTRYPOINT=cli CLAUDE_CODE_SESSION_ID=00000000-0000-4000-8000-000000000001 \
+	    real text -- --no-plugin -r 1 -i 1
+	[ "$(ledger outcome)" = success ]
 }
 
 @test "tokens of a sub-agent are in the ledger, and the export has a row for it" {
@@ -267,17 +395,6 @@ plugin() {
 	[ "$(cut -d , -f 5-7,12 "$OUT/exp--summary.csv" | sed 1d)" = $'0,,1,0\n1,general-purpose,1,1' ]
 }
 
-@test "claude works in a clone, and after a runner that was started inside of claude" {
-	key
-	CLAUDECODE=1 CLAUDE_CODE_ENTRYPOINT=cli CLAUDE_CODE_SESSION_ID=00000000-0000-4000-8000-000000000001 \
-	    real 'bash pwd > where; git log --all --format=%s > seen' text 'bash git log --all --format=%s > seen' text -- \
-	    --no-plugin --isolate -r 2 -i 1
-	[ "$(ledger outcome | xargs)" = 'success success' ]
-	[ "$(project show exp-run-2-iteration-1:seen)" = baseline ]
-	[[ "$(project show exp-run-1-iteration-1:where)" == */run-1/clone/project ]]
-	house_is_clean
-}
-
 @test "the client works in the sandbox of bubblewrap" {
 	key
 	bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev true 2> /dev/null || skip 'no bubblewrap'
@@ -287,40 +404,38 @@ plugin() {
 	[ "$(ledger outcome)" = success ]
 	[ "$(project show exp-run-1-iteration-1:main.py)" = boxed ]
 	[ ! -e "$HOME/x" ]
-	house_is_clean
 }
 
-@test "root is refused before claude refuses it, and goes on where it is said to be a sandbox" {
+@test "root without IS_SANDBOX is refused before claude is called" {
 	[ "$(id -u)" = 0 ] || skip 'not root'
 	key
 	IS_SANDBOX='' run -2 real text -- --no-plugin -r 1 -i 1
 	[[ $output == *IS_SANDBOX* ]]
 	[ ! -e port.log ]
-	ends success 0 text
 }
 
-@test "as another user than root it works, without IS_SANDBOX" {
+@test "a user other than root needs no IS_SANDBOX" {
 	[ "$(id -u)" = 0 ] || skip 'not root'
 	command -v setpriv > /dev/null || skip 'no setpriv'
 	key
-	local path=$BATS_TEST_TMPDIR
-	until [ "$path" = /tmp ] || [ "$path" = / ]; do	# who it is may pass
-		chmod a+x "$path"
-		path=${path%/*} path=${path:-/}
+	local path
+	for path in "$BATS_TEST_TMPDIR" "$CCRE"; do
+		until [ "$path" = /tmp ] || [ "$path" = / ]; do
+			chmod a+x "$path"
+			path=${path%/*} path=${path:-/}
+		done
 	done
-	chmod a+x "$BATS_SUITE_TMPDIR"
 	mkdir "$OUT"
 	chown -R 65534:65534 "$BATS_TEST_TMPDIR"
 	unset IS_SANDBOX
 	local as='setpriv --reuid=65534 --regid=65534 --clear-groups'
 	$as test -x "$CLIENT" || skip "no other user reaches $CLIENT"
-	AS=$as run real "read $PROJECT/main.py" \
-	    "edit $PROJECT/main.py hello fast" text -- --no-plugin -r 1 -i 1
+	AS=$as run real 'bash echo fast > main.py' text -- --no-plugin -r 1 -i 1
 	echo "$output"
 	[ "$status" = 0 ]
 	[ "$(stat -c %u "$OUT/exp--iterations.csv")" = 65534 ]
 	chown -R 0:0 "$BATS_TEST_TMPDIR"
+	rm -r "$TMPDIR/cc-run-experiments-65534"
 	[ "$(ledger outcome)" = success ]
-	[ "$(project show exp-run-1-iteration-1:main.py)" = 'print("fast")' ]
-	house_is_clean
+	[ "$(project show exp-run-1-iteration-1:main.py)" = fast ]
 }

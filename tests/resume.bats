@@ -1,10 +1,24 @@
-# The same command again: design.md section 8, and who may not work at once.
+# The ledger, the files beside it, and the same command again: design, sections
+# 2 and 8.
 
-# Each test is a process of its own (2030, 2031); scripts are for claude to
-# expand (2016).
-# shellcheck disable=SC2030,SC2031,SC2016
+# Each test is a process of its own (2030, 2031); scripts are for the agent to
+# expand (2016); run sets output, status and lines (2154).
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154
 
 load helper
+
+LEDGER=experiment_id,run_id,iteration_id,attempt,outcome,finished,exit_status,
+LEDGER+=started_at,duration_seconds,charged_seconds,base_commit,commit,
+LEDGER+=files_changed,total_added,total_removed,md_added,md_removed,num_turns,
+LEDGER+=cost_usd,input_tokens,output_tokens,cache_read_tokens,
+LEDGER+=cache_creation_tokens,session_id,model,claude_version,survivors,
+LEDGER+=protected_touched
+DIFFSTATS=experiment_id,run_id,iteration_id,src_added,src_removed,md_added,
+DIFFSTATS+=md_removed,total_added,total_removed
+SAMPLES=experiment_id,run_id,iteration_id,outer_iteration_id,runtime_us
+ROWS=$BATS_TEST_TMPDIR/out/exp--iterations.csv
+SETTINGS=$BATS_TEST_TMPDIR/out/exp--experiment.csv
+export VICTIM=$BATS_TEST_TMPDIR/victim
 
 tip() {		# tip RUN ITERATION: its branch
 	echo "exp-run-$1-iteration-$2"
@@ -12,648 +26,513 @@ tip() {		# tip RUN ITERATION: its branch
 
 # rows: run, iteration and outcome of each row.
 rows() {
-	awk -F, 'NR > 1 { print $2 "/" $3, $5 }' "$OUT/exp--iterations.csv"
+	awk -F, 'NR > 1 { print $2 "/" $3, $5 }' "$ROWS"
 }
 
-# killed_with SCENES ARGUMENT...: an experiment whose runner is killed with -9
-# when a scene has made the file "working"; claude lives on.
-killed_with() {
-	local scenes=$1 pid
-	shift
-	REHEARSAL=$scenes CC_TEST_ID=$BATS_TEST_TMPDIR \
-	    "$CCRE" --no-plugin -o "$OUT" "$@" "$PROJECT" exp > /dev/null 2>&1 3>&- &
-	pid=$!
-	wait_until 20 test -e working
-	kill -KILL "$pid"
-	wait "$pid" 2> /dev/null || :
+# stops_at N: an experiment of N iterations that a rate limit has stopped in the
+# last one; that attempt has left no work.
+stops_at() {
+	last=$1
+	REHEARSAL="$([ "$1" = 2 ] || echo success) success throttled" run -75 experiment -r 1 -i "$last"
+	rm "$REHEARSAL_STATE"
 }
 
-# killed SCENES ARGUMENT...: the same while claude hangs after these scenes.
-killed() {
-	local scenes=$1
-	shift
-	scene working <<-'END'
-		init
-		echo half > half.txt
-		echo $$ > ../claude.pid
-		: > ../working
-		sleep 1000
-	END
-	killed_with "$scenes $SCENE/working" "$@"
+# goes_on: the same command again finishes it.
+goes_on() {
+	run -0 experiment -r 1 -i "$last"
+	echo "$output"
 }
 
-# killed_in SCENE ARGUMENT...: the same in a first call that plays SCENE; claude
-# dies as well.
-killed_in() {
-	local part=$1
-	shift
-	killed_with "$SCENE/$part" "$@"
-	kill -KILL "$(cat claude.pid)"
+# ---- the files ----------------------------------------------------------------
+
+@test "the files of an experiment have the promised names, and transcripts and logs are private" {
+	(umask 027 && experiment -q -r 1 -i 1 -b fast='echo runtime: 5ms' --build true)
+	[ "$(cd "$OUT" && stat -c '%a %n' -- *)" = '640 exp--diffstats.csv
+640 exp--experiment.csv
+640 exp--iterations.csv
+600 exp--run-1--iteration-0--build.log
+640 exp--run-1--iteration-0--fast.csv
+600 exp--run-1--iteration-0--fast.log
+600 exp--run-1--iteration-1--attempt-1.err
+600 exp--run-1--iteration-1--attempt-1.jsonl
+600 exp--run-1--iteration-1--build.log
+640 exp--run-1--iteration-1--fast.csv
+600 exp--run-1--iteration-1--fast.log' ]
 }
 
-@test "the same command goes on at the first missing iteration, with the time charged" {
-	scene worked <<-'END'
-		init; sleep 0.5; echo "$call" >> work.txt; result false success Done.
-	END
-	REHEARSAL="$SCENE/worked rate-limit" run -75 quick -r 2 -i 3 -t 30s
-	house_is_clean
-	REHEARSAL="$SCENE/worked $SCENE/worked" run -0 quick -r 2 -i 3 -t 30s
-	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 success\n1/3 success\n2/1 success\n2/2 success\n2/3 success' ]
-	[ "$(project rev-parse "$(tip 1 2)^")" = "$(project rev-parse "$(tip 1 1)")" ]
-	[ "$(project show "$(tip 1 3):work.txt" | wc -l)" = 3 ]
-	[ "$(ledger attempt | tr '\n' ' ')" = '1 1 2 1 1 1 1 ' ]
-	[ "$(calls)" = 7 ]
-	house_is_clean
+@test "ledger, diffstats and samples are exact, in any time zone and locale" {
+	REHEARSAL_EDIT='echo 1 >> a.md; echo 2 >> b' TZ=XYZ+5 LC_ALL=de_DE.UTF-8 experiment -q -r 1 -i 1 -b fast='echo runtime: 5ms'
+	[ "$(head -n 1 "$ROWS")" = "$LEDGER" ]
+	local row="^exp,1,1,1,success,1,0,20[^,]+Z,[0-9]+\.[0-9]+,[0-9]+\.[0-9]+,$BASE,[0-9a-f]{40},2,2,0,1,0,3,0\.0125,"
+	row+='101,42,303,204,00000000-0000-4000-8000-000000000001,rehearsal,2\.1\.[0-9]+,0,$'
+	[[ $(tail -n 1 "$ROWS") =~ $row ]]
+	[ $(($(date +%s) - $(date -d "$(ledger started_at)" +%s))) -lt 600 ]
+	printf '%s\n' "$DIFFSTATS" exp,1,1,1,0,1,0,2,0 | cmp - "$OUT/exp--diffstats.csv"
+	printf '%s\n' "$SAMPLES" exp,1,0,1,5000 | cmp - "$OUT/exp--run-1--iteration-0--fast.csv"
 }
 
-@test "the time that was charged before counts when it goes on" {
-	scene slow <<-'END'
-		init; sleep 2.5; echo "$call" >> work.txt; result false success Done.
-	END
-	REHEARSAL="$SCENE/slow rate-limit $SCENE/slow" run -75 quick -r 1 -i 3 -t 4s
-	REHEARSAL="$SCENE/slow" run -0 quick -r 1 -i 3 -t 4s
-	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 out of time' ]
-	[ "$(calls)" = 3 ]
-	house_is_clean
+@test "base_commit and commit are what the branches and the attempt refs are" {
+	REHEARSAL='success overloaded success' experiment -q -r 1 -i 3
+	[ "$(ledger commit)" = "$(project rev-parse "$(tip 1 1)" \
+	    refs/cc-run-experiments/exp/run-1/iteration-2/attempt-1 "$(tip 1 3)")" ]
+	[ "$(ledger base_commit)" = "$BASE"$'\n'"$(project rev-parse "$(tip 1 1)" "$(tip 1 2)")" ]
 }
 
-@test "a finished experiment says so, pays nothing and exits with 0" {
-	experiment -q -r 2 -i 2 -b b=true
-	cp -a "$OUT" before
-	run -0 experiment -r 2 -i 2 -b b=true
-	[ "${lines[0]}" = 'prefix exp: all runs are finished (2)' ]
-	[[ ${lines[1]} == 'run  success '* ]]
-	run -0 experiment -q -r 2 -i 2 -b b=true
-	[ -z "$output" ]
-	[ "$(calls)" = 4 ]
-	diff -r before "$OUT"
-	house_is_clean
+@test "diffstats are what the branches hold, and are made from the ledger" {
+	REHEARSAL='success overloaded success' experiment -q -r 1 -i 3
+	cut -d, -f3,8 "$OUT/exp--diffstats.csv" | sed 1d | paste -sd ' ' | grep -x '1,1 2,0 3,1\|1,1 3,1'
+	mv "$OUT/exp--diffstats.csv" before
+	experiment -q -r 1 -i 3
+	cmp before "$OUT/exp--diffstats.csv"
 }
 
-@test "a finished experiment is finished, too, when the user is at work" {
-	experiment -q -r 1 -i 1
-	echo dirt >> "$PROJECT/main.py"
-	run -0 experiment -r 1 -i 1
-	[ "$(tail -n 1 "$PROJECT/main.py")" = dirt ]
-	project checkout -q -- main.py
-}
-
-@test "runs may grow" {
-	experiment -q -r 1 -i 2
-	experiment -q -r 3 -i 2
-	[ "$(rows)" = $'1/1 success\n1/2 success\n2/1 success\n2/2 success\n3/1 success\n3/2 success' ]
-	grep -qx 'runs,3' "$OUT/exp--experiment.csv"
-	run -2 experiment -r 2 -i 2
-	[[ $output == *'was started with runs=3: they may only grow'* ]]
-	house_is_clean
-}
-
-@test "any other difference of settings is refused by its name" {
-	experiment -q -r 1 -i 1 -b b=true
-	cp -a "$OUT" before
-	local option
-	for option in '-i 2' '-t 3h' '--iteration-timeout 1m' '--idle-timeout 9m' \
-	    '--retries 1' '--samples 2' '--build true' '--every-iteration' \
-	    '--protect main.py' '-b c=true' '--benchmark-timeout 1m'; do
-		# shellcheck disable=SC2086
-		run -2 experiment -r 1 -i 1 -b b=true $option
-		echo "$option: $output"
-		[[ $output == *'prefix exp was started with'*': choose another prefix' ]]
+@test "experiment.csv has what defines the experiment" {
+	printf 'Be "fast",\nplease.\n' > prompt
+	ccre -q --no-plugin -o "$OUT" -r 1 -i 2 -t 90m -p prompt --build 'echo "b, c"' -b b='echo runtime: 1ms' \
+	    --protect bench --protect main.py "$PROJECT" exp -- --model 'op us'
+	[ "$(head -n 1 "$SETTINGS")" = key,value ]
+	local line
+	for line in baseline,main "baseline_commit,$BASE" iterations,2 timeout,5400 \
+	    'build,"echo ""b, c"""' 'benchmark,b=echo runtime: 1ms' \
+	    protect,bench protect,main.py 'prompt,"Be ""fast"",' "claude_arguments,--model 'op us'"; do
+		grep -qxF -e "$line" "$SETTINGS" || { echo "$line"; cat "$SETTINGS"; return 1; }
 	done
-	run -2 experiment -r 1 -i 2 -b b=true
-	[[ $output == *'was started with iterations=1:'* ]]
-	run -2 ccre --no-plugin -o "$OUT" -r 1 -i 1 -b b=true "$PROJECT" exp -- --model x
-	[[ $output == *'was started with claude_arguments='* ]]
+}
+
+@test "a slash in the prefix makes a folder, commas and quotes are quoted and read again" {
+	local prefix='arm/a,b"c'
+	REHEARSAL='success throttled' run -75 ccre --no-plugin -o "$OUT" -r 1 -i 2 "$PROJECT" "$prefix"
+	[ "$(ls "$OUT")" = arm ]
+	grep -q '^"arm/a,b""c",1,1,1,success,' "$OUT/$prefix--iterations.csv"
+	run -0 ccre --no-plugin -o "$OUT" -r 1 -i 2 "$PROJECT" "$prefix"
+	[ "$(wc -l < "$OUT/$prefix--iterations.csv")" = 4 ]
+}
+
+# ---- the same command again ------------------------------------------------------
+
+@test "the same command goes on at the first missing iteration, without ignored files of before" {
+	REHEARSAL_EDIT='[ ! -e a.o ] && echo $call > work; echo x > a.o' \
+	    REHEARSAL='success rate-limit success' run -75 experiment -r 2 -i 2
+	REHEARSAL_EDIT='[ ! -e a.o ] && echo $call > work' run -0 experiment -r 2 -i 2
+	[ "$(rows | paste -sd ,)" = '1/1 success,1/2 rate limit,1/2 success,2/1 success,2/2 success' ]
+	[ "$(ledger attempt | paste -sd ' ')" = '1 1 2 1 1' ]
+	[ "$(project rev-parse "$(tip 1 2)^")" = "$(project rev-parse "$(tip 1 1)")" ]
+	[ "$(project show "$(tip 1 2):work")" = 3 ]
+}
+
+@test "the time that was charged before counts" {
+	REHEARSAL='success throttled' run -75 quick -r 1 -i 3 -t 100
+	sed -i '2s/\(Z,[^,]*\),[^,]*,/\1,99.500,/' "$ROWS"
+	run -0 quick -r 1 -i 3 -t 100
+	[ "$(rows | paste -sd ,)" = '1/1 success,1/2 rate limit' ]
+	[ "$(calls)" = 2 ]
+}
+
+@test "a finished experiment says so, shows its table, calls nothing and is silent under -q" {
+	experiment -r 2 -i 1 -b b='echo runtime: 1ms' > table
+	cp -a "$OUT" before
+	experiment -r 2 -i 1 -b b='echo runtime: 1ms' > again 2> said
+	grep -q finished said
+	cmp table again
+	run -0 experiment -q -r 2 -i 1 -b b='echo runtime: 1ms'
+	[ -z "$output" ]
+	[ "$(calls)" = 2 ]
 	diff -r before "$OUT"
-	run -0 experiment -r 1 -i 1 -b b=true
-	house_is_clean
 }
 
-@test "another prompt is another experiment" {
-	echo 'Make it fast, "please", line one' > prompt
-	echo 'and line two.' >> prompt
-	experiment -q -r 1 -i 1 -p prompt
-	run -0 experiment -r 1 -i 1 -p prompt
-	echo 'and three' >> prompt
-	run -2 experiment -r 1 -i 1 -p prompt
-	[[ $output == *'was started with prompt=Make it fast'* ]]
-	[ "${#lines[@]}" = 1 ]
+@test "benchmarks that have results are not executed again, those that lack them are" {
+	local b='echo x >> "$BATS_TEST_TMPDIR/b"; echo runtime: 1ms'
+	export BATS_TEST_TMPDIR
+	experiment -q -r 1 -i 2 --every-iteration -b b="$b"
+	rm "$OUT/exp--run-1--iteration-0--b.csv"
+	run -0 experiment -r 1 -i 2 --every-iteration -b b="$b"
+	[ "$(wc -l < b)" = 4 ]
+	[ "$(wc -l < "$OUT/exp--run-1--iteration-0--b.csv")" = 2 ]
+	[ "$(calls)" = 2 ]
 }
 
-@test "the baseline is the commit that it was at the first start" {
-	REHEARSAL='success rate-limit' run -75 experiment -r 2 -i 2
+# ---- settings that must agree ------------------------------------------------------
+
+@test "as long as the ledger has no row a start may correct its settings" {
+	run -1 experiment -r 1 -i 3 -b b='exit 1'
+	run -0 experiment -r 1 -i 1 -b b='echo runtime: 1ms'
+	[ "$(grep -c '^iterations,' "$SETTINGS")" = 1 ]
+	grep -qx iterations,1 "$SETTINGS"
+	grep -q ,1000 "$OUT/exp--run-1--iteration-0--b.csv"
+}
+
+@test "a setting that differs is refused with its key, the old and the new value" {
+	experiment -q -r 1 -i 1 -b b='echo runtime: 1ms'
+	cp -a "$OUT" before
+	local key old new option
+	while read -r key old new option; do
+		eval "run experiment -r 1 -i 1 -b b='echo runtime: 1ms' $option"
+		echo "$option: $status: $output"
+		[ "$status" = 2 ]
+		[ "${#lines[@]}" = 1 ]
+		[[ $output == *exp*"$key"* && $output == *"$old"* && $output == *"$new"* ]]
+	done <<-'END'
+		iterations 1 2 -i 2
+		timeout 7200 10800 -t 3h
+		iteration_timeout 1800 60 --iteration-timeout 1m
+		idle_timeout 1200 540 --idle-timeout 9m
+		benchmark_timeout 600 60 --benchmark-timeout 1m
+		samples 1 2 --samples 2
+		build build true --build true
+		every_iteration 0 1 --every-iteration
+		protect protect main.py --protect main.py
+	END
+	diff -r before "$OUT"
+}
+
+@test "another benchmark command, prompt, plugin or argument for claude is refused in one line" {
+	mkdir -p plug/skills
+	echo 'Be fast.' > prompt
+	echo 'Be good.' > other
+	REHEARSAL='success throttled' run -75 experiment -r 1 -i 2 -p prompt -b b='echo runtime: 1ms'
+	refused() {
+		run -2 ccre -o "$OUT" -r 1 -i 2 "${@:2}"
+		echo "$output"
+		[[ $output == *$1* ]]
+		[ "${#lines[@]}" = 1 ]
+	}
+	refused 'benchmark*1ms*2ms' --no-plugin -p prompt -b b='echo runtime: 2ms' "$PROJECT" exp
+	refused 'benchmark*1ms' --no-plugin -p prompt "$PROJECT" exp
+	refused 'claude_arguments*--model' --no-plugin -p prompt -b b='echo runtime: 1ms' "$PROJECT" exp -- --model x
+	refused 'prompt*Be fast*Be good' --no-plugin -p other -b b='echo runtime: 1ms' "$PROJECT" exp
+	CC_PLUGIN_DIR=plug refused 'plugin_directory*plug' -p prompt -b b='echo runtime: 1ms' "$PROJECT" exp
+}
+
+@test "runs may grow but not shrink" {
+	experiment -q -r 1 -i 1
+	run -0 experiment -r 2 -i 1
+	[ "$(rows | paste -sd ,)" = '1/1 success,2/1 success' ]
+	grep -qx runs,2 "$SETTINGS"
+	run -2 experiment -r 1 -i 1
+	[[ $output == *runs*2*1* ]]
+}
+
+@test "jobs, runs to make, retries, waiting and verbosity may differ" {
+	stops_at 2
+	run -0 experiment -q -r 1 -i "$last" -j 2 --run 1 --retries 7 -w
+}
+
+@test "a baseline that has moved is told, and the recorded commit stays" {
+	REHEARSAL='throttled' run -75 experiment -r 1 -i 1
 	echo newer > "$PROJECT/main.py"
 	project commit -qam newer
-	run -0 experiment -r 2 -i 2
-	[ "$(project rev-parse "$(tip 2 1)^")" = "$BASE" ]
-	[ "$(project log -1 --format=%s main)" = newer ]
-	[ -z "$(project status --porcelain)" ]
-}
-
-@test "branches of this name that no ledger knows are refused" {
-	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 3
-	local name
-	for name in exp-run-1-iteration-3 exp-run-2-iteration-1 exp-run-1-iteration-9 \
-	    exp-run-01-iteration-1 exp-run-1-iteration-2/x; do
-		[ "$name" != exp-run-1-iteration-2/x ] || project branch -D -q "$(tip 1 2)"
-		project branch "$name"
-		run -2 experiment -r 1 -i 3
-		echo "$output"
-		[[ $output == *"refs/heads/$name: expected no branch of this name"* ]]
-		project branch -q -D "$name"
-	done
-	run -0 experiment -r 1 -i 3
-	[ "$(rows | tail -n 1)" = '1/3 success' ]
-}
-
-@test "branches that only begin like those of the experiment are none of its business" {
-	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 3
-	project branch exp-run-x
-	project branch exp-run-1-best
-	project branch exp-run-1-iteration-1x
-	experiment_2() {
-		ccre --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp-run-2
-	}
-	run -0 experiment_2
-	run -0 experiment -r 1 -i 3
-	[ "$(rows | tail -n 1)" = '1/3 success' ]
-	run -0 experiment_2
-}
-
-@test "branches of this name without any ledger are refused" {
-	experiment -q -r 1 -i 1
-	rm -r "$OUT"
-	run -2 experiment -r 1 -i 1
-	[[ $output == *'prefix exp: refs/'*' exists, but '*'exp--experiment.csv does not: name the same --output as then, or another prefix'* ]]
-	[ "$(calls)" = 1 ]
-}
-
-@test "the user's own dirt is refused when it would go on, and stays" {
-	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 3
-	echo dirt > "$PROJECT/dirt.txt"
-	run -2 experiment -r 1 -i 3
-	[[ $output == *'expected no uncommitted changes'*'dirt.txt'* ]]
-	[ "$(cat "$PROJECT/dirt.txt")" = dirt ]
-	rm "$PROJECT/dirt.txt"
-	run -0 experiment -r 1 -i 3
-}
-
-@test "fresh retries, and a fresh count of failures" {
-	REHEARSAL=hang run -124 quick -r 1 -i 1 --iteration-timeout 1s --retries 1
-	REHEARSAL="success success hang success" run -0 quick -r 1 -i 1 \
-	    --iteration-timeout 1s --retries 1
-	[ "$(ledger attempt | tr '\n' ' ')" = '1 2 3 4 ' ]
-	house_is_clean
-}
-
-@test "the failure that stopped it is attempted again, the one that was skipped is not" {
-	REHEARSAL='crash crash' run -3 experiment -r 1 -i 3
-	run -0 experiment -r 1 -i 3
-	[ "$(rows)" = $'1/1 failure\n1/2 failure\n1/2 success\n1/3 success' ]
-	[ "$(wc -l < "$OUT/exp--diffstats.csv")" = 4 ]
-	house_is_clean
-}
-
-@test "an experiment that was interrupted goes on" {
-	scene working <<-'END'
-		init; echo half > half.txt; : > ../working; sleep 1000
-	END
-	REHEARSAL="success $SCENE/working" CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE" \
-	    --no-plugin -o "$OUT" -r 1 -i 2 "$PROJECT" exp 2>/dev/null 3>&- &
-	wait_until 20 test -e working
-	kill -TERM $!
-	ended 143 $!
-	run -0 experiment -r 1 -i 2
-	[ "$(rows)" = $'1/1 success\n1/2 interrupted\n1/2 success' ]
-	project cat-file -e refs/cc-run-experiments/exp/run-1/iteration-2/attempt-1:half.txt
-	house_is_clean
-}
-
-@test "an agent of a runner that was killed is ended, and its work kept" {
-	killed success -r 1 -i 2
-	local pid
-	pid=$(cat claude.pid)
-	alive "$pid"
-	[ -e "$PROJECT/half.txt" ]
-	run -0 experiment -r 1 -i 2
-	echo "$output"
-	[[ $output == *'an agent of the last life was still at work: ended'* ]]
-	[[ $output == *'what was left in the tree is kept as refs/cc-run-experiments/exp/run-1/iteration-2/attempt-1'* ]]
-	run ! alive "$pid"
-	[ "$(project show refs/cc-run-experiments/exp/run-1/iteration-2/attempt-1:half.txt)" = half ]
-	run ! project cat-file -e "$(tip 1 2):half.txt"
-	[ "$(rows)" = $'1/1 success\n1/2 success' ]
-	house_is_clean
-}
-
-@test "a user who was on another branch is back there after a kill, too" {
-	project checkout -q -b mine
-	project commit -q --allow-empty -m mine
-	killed success -r 1 -i 2
-	run -0 experiment -r 1 -i 2
-	[ "$(project symbolic-ref HEAD)" = refs/heads/mine ]
-	[ -z "$(project status --porcelain)" ]
-}
-
-@test "a user who went home himself after a kill keeps what he did there" {
-	killed success -r 1 -i 2
-	kill -KILL "$(cat claude.pid)"
-	project checkout -q -f main
-	rm "$PROJECT/half.txt"
-	echo mine > "$PROJECT/mine.txt"
-	run -2 experiment -r 1 -i 2
-	[[ $output == *'expected no uncommitted changes'*'mine.txt'* ]]
-	[ "$(cat "$PROJECT/mine.txt")" = mine ]
-	rm "$PROJECT/mine.txt"
-	run -0 experiment -r 1 -i 2
-	[ "$(rows)" = $'1/1 success\n1/2 success' ]
-	house_is_clean
-}
-
-@test "what git ignored at the start is not lost to a start that is refused after a kill" {
-	echo '*.dear' >> "$PROJECT/.gitignore"
-	project commit -qam ignore
 	BASE=$(project rev-parse main)
-	echo mine > "$PROJECT/a.dear"
-	scene working <<-'END'
-		init; rm .gitignore; echo $$ > ../claude.pid; : > ../working; exec sleep 1000
-	END
-	killed_in working -r 1 -i 2
-	run -2 experiment -r 1 -i 3
-	[[ $output == *'was started with iterations=2'* ]]
-	run -2 ccre --no-plugin -o "$OUT" "$PROJECT" other
-	[[ $output == *'prefix other: a runner of prefix exp was killed here'* ]]
-	[ "${#lines[@]}" = 1 ]
-	run -0 experiment -r 1 -i 2
-	[ "$(cat "$PROJECT/a.dear")" = mine ]
-	house_is_clean
-}
-
-@test "a note of a killed runner that is ruined is refused by its name" {
-	killed success -r 1 -i 2
-	local note=$PROJECT/.git/cc-run-experiments.note
-	head -c 30 "$note" > half
-	cp half "$note"
-	run -2 experiment -r 1 -i 2
-	[[ ${lines[-1]} == *"$note: expected the note of a runner that was killed"* ]]
-	project checkout -q -f main
-	rm "$PROJECT/half.txt" "$note"
-	run -0 experiment -r 1 -i 2
-	house_is_clean
-}
-
-@test "what the user committed on his branch after a kill stays on it" {
-	killed success -r 1 -i 2
-	kill -KILL "$(cat claude.pid)"
-	local mine
-	mine=$(project commit-tree -p main -m mine 'main^{tree}')
-	project update-ref refs/heads/main "$mine"
-	run -0 experiment -r 1 -i 2
-	[[ $output == *"refs/heads/main was ${BASE:0:12} when the runner was killed: it is left as it is now"* ]]
-	BASE=$mine
-	house_is_clean
-}
-
-@test "what stood in the tree after a kill in a benchmark is kept" {
-	local hang='[ -e ../quick ] || { echo $$ > ../claude.pid; : > ../working; exec sleep 1000; }'
-	killed_in none -r 1 -i 1 -b b="$hang"
-	echo 'by hand' >> "$PROJECT/main.py"
-	echo 'by hand' > "$PROJECT/new.txt"
-	: > quick
-	run -0 experiment -r 1 -i 1 -b b="$hang"
-	local ref=refs/cc-run-experiments/exp/run-0/iteration-0/attempt-1
-	[ "$(project show "$ref:new.txt")" = 'by hand' ]
-	[ "$(project show "$ref:main.py" | tail -n 1)" = 'by hand' ]
-	house_is_clean
-}
-
-@test "an agent that was on a branch of its own when the runner was killed is kept, too" {
-	scene working <<-'END'
-		init; git checkout -q -b own; echo own > own.txt; git add -A; git commit -qm own
-		echo half > half.txt; echo $$ > ../claude.pid; : > ../working; exec sleep 1000
-	END
-	killed_in working -r 1 -i 2
-	run -0 experiment -r 1 -i 2
-	local ref=refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1
-	[ "$(project show "$ref:half.txt")" = half ]
-	[ "$(project show "$ref^:own.txt")" = own ]
-	house_is_clean
-}
-
-@test "what an agent had committed is kept once, wherever HEAD is after a kill" {
-	local there theirs
-	for there in stays agent-detaches agent-leaves user-leaves; do
-		scene commits <<-'END'
-			init; echo half > half.txt; git add -A; git commit -qm half; git rev-parse HEAD > ../theirs
-			case $THERE in
-			agent-detaches) git checkout -q --detach main ;;
-			agent-leaves) git checkout -q main ;;
-			esac
-			echo $$ > ../claude.pid; : > ../working
-			sleep 1000
-		END
-		export THERE=$there
-		killed_in commits -r 1 -i 1
-		[ "$there" != user-leaves ] || project checkout -q main
-		project branch -f agents main
-		theirs=$(cat theirs)
-		REHEARSAL=success run -0 experiment -r 1 -i 1
-		echo "$there: $output"
-		[[ $output == *'refs/heads/agents is new since the runner was killed: it is left'* ]]
-		project branch -D agents
-		[ "$(project for-each-ref --contains "$theirs" | wc -l)" = 1 ]
-		[ "$(project for-each-ref --contains "$theirs" refs/cc-run-experiments | wc -l)" = 1 ]
-		house_is_clean
-		forget
-		rm working
-	done
-}
-
-@test "branches, tags and settings that an agent removed before a kill are back or told" {
-	project branch side
-	project tag one
-	scene working <<-'END'
-		init; git branch -q -D side; git tag -d one > /dev/null; git config core.editor evil
-		echo $$ > ../claude.pid; : > ../working; exec sleep 1000
-	END
-	killed_in working -r 1 -i 2
-	run -0 experiment -r 1 -i 2
-	[[ $output == *'refs/heads/side was changed: put back'* ]]
-	[[ $output == *"$PROJECT/.git/config has changed since the runner was killed: look at it"* ]]
-	[ "$(project rev-parse side one)" = "$BASE"$'\n'"$BASE" ]
-	house_is_clean
-}
-
-@test "a file of the user's where an iteration has committed one is refused, and stays" {
-	scene worked <<-'END'
-		init; echo '*.txt' >> .gitignore; echo agent > keep.o; git add -f keep.o; git commit -qm keep; edit
-		result false success Done.
-	END
-	REHEARSAL="$SCENE/worked rate-limit" run -75 experiment -r 1 -i 2
-	echo mine > "$PROJECT/keep.o"
-	run -2 experiment -r 1 -i 2
-	[[ $output == *'exp-run-1-iteration-1: keep.o: expected no committed file where git ignores one now'* ]]
-	[ "$(cat "$PROJECT/keep.o")" = mine ]
-	rm "$PROJECT/keep.o"
-	run -0 experiment -r 1 -i 2
-	house_is_clean
-}
-
-@test "more runs that are refused for another reason are not written down" {
-	experiment -q -r 1 -i 1
-	echo dirt > "$PROJECT/dirt.txt"
-	run -2 experiment -r 2 -i 1
-	grep -qx runs,1 "$OUT/exp--experiment.csv"
-	rm "$PROJECT/dirt.txt"
-	run -0 experiment -r 2 -i 1
-	grep -qx runs,2 "$OUT/exp--experiment.csv"
-}
-
-@test "the transcript of a call that was killed and left nothing is kept" {
-	scene working <<-'END'
-		init; assistant killed; echo $$ > ../claude.pid; : > ../working; exec sleep 1000
-	END
-	killed_in working -r 1 -i 1
+	snapshot
 	run -0 experiment -r 1 -i 1
-	grep -q killed "$OUT/exp--run-1--iteration-1--attempt-1.jsonl"
-	[ "$(ledger attempt)" = 2 ]
+	[[ $output == *main*moved* ]]
+	[ "$(project rev-parse "$(tip 1 1)^")" = "$(project rev-parse main^)" ]
 }
 
-@test "a finished commit without its row gets it, and claude is not called again" {
-	experiment -q -r 1 -i 3 --protect main.py
-	cp "$OUT/exp--iterations.csv" whole
-	sed -i '$d' "$OUT/exp--iterations.csv" "$OUT/exp--diffstats.csv"
-	run -0 experiment -r 1 -i 3 --protect main.py
-	[[ $output == *'iteration 3/3: success, by its commit'* ]]
-	[ "$(calls)" = 3 ]
-	# All but when it started is as it was.
-	diff <(cut -d, -f1-6,8- whole) <(cut -d, -f1-6,8- "$OUT/exp--iterations.csv")
-	[ "$(wc -l < "$OUT/exp--diffstats.csv")" = 4 ]
-	house_is_clean
+# ---- branches and refs follow the ledger ---------------------------------------------
+
+@test "a branch or an attempt ref of a run's last row that is missing is made" {
+	stops_at 3
+	local commit ref=refs/cc-run-experiments/exp/run-1/iteration-3/attempt-1
+	commit=$(project rev-parse "$(tip 1 2)")
+	sed -i '$d' "$ROWS"
+	rm "$OUT"/exp--run-1--iteration-3--*
+	project update-ref -d "refs/heads/$(tip 1 2)"
+	REHEARSAL=rate-limit run -75 experiment -r 1 -i "$last"
+	[ "$(project rev-parse "$(tip 1 2)")" = "$commit" ]
+	project update-ref -d $ref
+	goes_on
+	[ "$(project rev-parse $ref)" = "$(ledger commit | sed -n 3p)" ]
 }
 
-@test "benchmarks that are there are not run again, those that are missing are" {
-	experiment -q -r 1 -i 2 --every-iteration -b a='echo x >> ../a' -b b='echo x >> ../b'
-	[ "$(wc -l < a) $(wc -l < b)" = '3 3' ]
-	rm "$OUT/exp--run-1--iteration-1--b.csv" "$OUT/exp--run-1--iteration-0--a.csv"
-	run -0 experiment -r 1 -i 2 --every-iteration -b a='echo x >> ../a' -b b='echo x >> ../b'
-	[ "$(wc -l < a) $(wc -l < b)" = '4 4' ]
-	[ "$(wc -l < "$OUT/exp--run-1--iteration-1--b.csv")" = 2 ]
-	[ "$(calls)" = 2 ]
-	house_is_clean
+@test "a branch of the last row that is somewhere else stays there" {
+	experiment -q -r 1 -i 1
+	local mine
+	mine=$(project commit-tree -p "$(tip 1 1)" -m mine 'main^{tree}')
+	project update-ref "refs/heads/$(tip 1 1)" "$mine"
+	run -0 experiment -r 1 -i 1
+	[ "$(project rev-parse "$(tip 1 1)")" = "$mine" ]
 }
 
-@test "a ledger that is torn at any byte of its last row is repaired" {
-	REHEARSAL='success success rate-limit' run -75 experiment -r 1 -i 3
-	cp -a "$OUT" whole
-	local ledger=$OUT/exp--iterations.csv size last cut
-	size=$(wc -c < "$ledger")
-	last=$(tail -n 1 "$ledger" | wc -c)
-	for ((cut = 1; cut <= last; cut += 1 + cut / 4)); do
-		head -c $((size - cut)) whole/exp--iterations.csv > "$ledger"
-		REHEARSAL=rate-limit run -75 experiment -r 1 -i 3
-		[ "$(awk -F, 'NF != 25' "$ledger" | wc -l)" = 0 ]
-		[ "$(rows | head -n 2)" = $'1/1 success\n1/2 success' ]
-		[ "$(rows | tail -n 1)" = '1/3 rate limit' ]
-		[ "$cut" = 1 ] || [ "$cut" = "$last" ] ||
-		    [[ $output == *'a torn last row was cut'* ]]
+@test "branches and attempt refs that the user deleted stay deleted" {
+	last=3
+	REHEARSAL='overloaded success throttled' run -75 experiment -r 1 -i 3
+	project update-ref -d "refs/heads/$(tip 1 1)"
+	project update-ref -d refs/cc-run-experiments/exp/run-1/iteration-1/attempt-1
+	goes_on
+	[ "$(project for-each-ref --format='%(refname:lstrip=2)' refs/heads/exp-\* \
+	    refs/cc-run-experiments/exp/run-1 | paste -sd ' ')" = \
+	    "$(tip 1 2) $(tip 1 3)" ]
+}
+
+@test "a run whose last kept commit is missing goes on from the one before, with a warning" {
+	stops_at 3
+	local commit
+	commit=$(project rev-parse "$(tip 1 2)")
+	project update-ref -d "refs/heads/$(tip 1 2)"
+	rm -f "$PROJECT/.git/objects/${commit:0:2}/${commit:2}"
+	goes_on
+	[[ $output == *"${commit:0:7}"* ]]
+	project merge-base --is-ancestor "$(tip 1 1)" "$(tip 1 3)"
+	project fsck --connectivity-only "$(tip 1 3)"
+}
+
+@test "a checked-out branch of a finished iteration is not moved, one of an unfinished iteration is refused" {
+	stops_at 2
+	project worktree add -q ../beside "$(tip 1 1)" 2> /dev/null
+	git -C beside checkout -q --orphan "$(tip 1 2)"
+	run -2 experiment -r 1 -i "$last"
+	[[ $output == *"$(tip 1 2)"* ]]
+	git -C beside checkout -q -f "$(tip 1 1)"
+	goes_on
+	[ -z "$(git -C beside status --porcelain)" ]
+	snapshot
+}
+
+@test "branches and refs of the prefix that the ledger does not know are refused" {
+	stops_at 2
+	local ref
+	for ref in "refs/heads/$(tip 1 3)" "refs/heads/$(tip 2 1)" refs/cc-run-experiments/exp/run-1/iteration-1/attempt-9; do
+		project update-ref "$ref" main
+		run -2 experiment -r 1 -i "$last"
+		echo "$output"
+		[[ $output == *"${ref#refs/heads/}"*"$OUT"*prefix* ]]
+		project update-ref -d "$ref"
 	done
-	house_is_clean
+	run -2 ccre --no-plugin -o other -r 1 -i "$last" "$PROJECT" exp	# no ledger there
+	[[ $output == *exp*other*prefix* ]]
+	[ "$(calls)" = 0 ]
+	goes_on
 }
 
-@test "a ledger of another kind is refused with a sentence, and left as it is" {
-	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 3
-	local ledger=$OUT/exp--iterations.csv change
-	cp "$ledger" good
-	for change in '1s/attempt,/try,/' 's/$/\r/' '1s/^/\xef\xbb\xbf/' '2s/success/splendid/' \
-	    '2s/$/,more/' '2s/^exp,1/exp,x/' '2s/^exp/other/' '2s/^exp,1/exp,7/' '2s/^/"/'; do
-		sed "$change" good > "$ledger"
-		cp "$ledger" bad
-		run -2 experiment -r 1 -i 3
+@test "branches that only look like those of the prefix are in nobody's way" {
+	local name
+	for name in exp exp-run-x exp-run-1-best exp-run-1-iteration-1x exp-run-1-iteration- exper-run-1-iteration-1; do
+		project branch "$name"
+	done
+	snapshot
+	run -0 experiment -r 1 -i 1
+	run -0 ccre --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp-run-2
+	run -0 experiment -r 1 -i 1
+}
+
+@test "a lock that a killed git left on a ref of ours stops nothing" {
+	mkdir -p "$PROJECT/.git/refs/cc-run-experiments/exp"
+	: > "$PROJECT/.git/refs/heads/$(tip 1 1).lock"
+	: > "$PROJECT/.git/refs/cc-run-experiments/exp/baseline.lock"
+	run -0 experiment -r 1 -i 1
+	project rev-parse -q --verify refs/cc-run-experiments/exp/baseline
+}
+
+# ---- transcripts without a row, torn and foreign ledgers --------------------------------
+
+@test "a transcript without a row gets one: interrupted, with the cost of its result if there is one" {
+	stops_at 2
+	sed -i '$d' "$ROWS"
+	REHEARSAL=throttled run -75 experiment -r 1 -i "$last"
+	sed -i '$d' "$ROWS" "$OUT/exp--run-1--iteration-2--attempt-2.jsonl"
+	goes_on
+	[ "$(rows | head -n 4 | paste -sd ,)" = '1/1 success,1/2 interrupted,1/2 interrupted,1/2 success' ]
+	[ "$(ledger cost_usd | sed -n 2,3p | paste -sd ,)" = 0.0125, ]
+	[ "$(ledger attempt | paste -sd ' ')" = '1 1 2 3' ]
+	[ "$(ledger finished | paste -sd ' ')" = '1 0 0 1' ]
+}
+
+@test "a torn last row, or zeros after a power failure, are cut with a word about it" {
+	stops_at 3
+	cp "$ROWS" whole
+	local row cut
+	row=$(tail -n 1 whole | wc -c)
+	for cut in 1 $((row / 2)) zeros; do
+		cp whole "$ROWS"
+		if [ "$cut" = zeros ]; then truncate -s +100 "$ROWS"; else truncate -s -"$cut" "$ROWS"; fi
+		REHEARSAL=throttled run -75 experiment -r 1 -i "$last"
+		echo "$cut: $output"
+		[ "$(rows | head -n 2 | paste -sd ,)" = '1/1 success,1/2 success' ]
+		[ "$(awk -F, 'NF != 28' "$ROWS" | wc -l) $(tr -cd '\0' < "$ROWS" | wc -c)" = '0 0' ]
+		[[ $output == *cut* ]]
+	done
+}
+
+@test "a ledger of another kind is refused in one line and left as it is" {
+	stops_at 2
+	local change
+	cp "$ROWS" good
+	for change in '1s/attempt,/try,/' 's/$/\r/' '1s/^/\xef\xbb\xbf/' '1s/finished,//' '2s/success/splendid/' \
+	    '2s/$/,more/' '2s/^exp,1/exp,x/' '2s/^exp/other/'; do
+		sed "$change" good > "$ROWS"
+		cp "$ROWS" bad
+		run -2 experiment -r 1 -i "$last"
 		echo "$change: $output"
 		[ "${#lines[@]}" = 1 ]
-		[[ $output == *exp--iterations.csv* ]]
-		cmp bad "$ledger"
+		[[ $output == *"$ROWS"* ]]
+		cmp bad "$ROWS"
 	done
-	printf '\0\0\0' | cat good - > "$ledger"
-	REHEARSAL=success run -0 experiment -r 1 -i 3
-	[ "$(rows | wc -l)" = 4 ]
-	house_is_clean
 }
 
-@test "a second runner in the same directory exits 75 at once and says who is there" {
-	scene working <<-'END'
-		init; : > ../working; until [ -e ../enough ]; do sleep 0.05; done
-		edit; result false success Done.
+# ---- links and other things in the place of results ---------------------------------------
+
+# in_place KIND FILE: something else is in the place of that file.
+in_place() {
+	rm -rf "$2"
+	case $1 in
+	link) ln -s "$VICTIM" "$2" ;;
+	nowhere) ln -s "$VICTIM.new" "$2" ;;
+	FIFO) mkfifo "$2" ;;
+	directory) mkdir "$2"; : > "$2/x" ;;
+	esac
+}
+
+@test "a ledger or settings that are a link, a FIFO or a directory are refused" {
+	local kind file
+	stops_at 2
+	cp -a "$OUT" before
+	cp "$ROWS" victim
+	for file in "$ROWS" "$SETTINGS"; do
+		for kind in link nowhere FIFO directory; do
+			in_place $kind "$file"
+			run experiment -r 1 -i "$last"
+			echo "$kind $file: $status: $output"
+			[ "$status" = 1 ] || [ "$status" = 2 ]
+			cmp victim before/exp--iterations.csv
+			[ ! -e victim.new ]
+			rm -rf "$OUT"
+			cp -a before "$OUT"
+		done
+	done
+	[ "$(calls)" = 0 ]
+}
+
+@test "a link, a FIFO or a directory in the place of a transcript or log is not written through" {
+	export KIND FILE
+	export -f in_place
+	echo precious > victim
+	while read -r KIND FILE; do
+		FILE=$OUT/exp--run-1--iteration-2--$FILE
+		REHEARSAL_EDIT='bash -c "in_place $KIND $FILE"; echo $call > work' run experiment -r 1 -i 2 -b b='echo runtime: 1ms'
+		echo "$KIND $FILE: $status: $output"
+		[ "$status" = 0 ] || [ "$status" = 1 ]
+		[ "$(cat victim)" = precious ]
+		[ ! -e victim.new ]
+		forget
+	done <<< $'link attempt-1.jsonl\nnowhere attempt-1.err\nFIFO attempt-1.jsonl\ndirectory b.log'
+}
+
+@test "an output directory or a ledger that was replaced is noticed at the end" {
+	local what
+	for what in 'mv "$OUT" "$OUT.away"; mkdir "$OUT"' 'mv "$OUT" "$OUT.away"; ln -s "$OUT.away" "$OUT"' \
+	    'cp "$OUT/exp--iterations.csv" x; mv x "$OUT/exp--iterations.csv"' 'ln -sf "$VICTIM" "$OUT/exp--iterations.csv"'; do
+		REHEARSAL_EDIT="[ \$call = 1 ] || { $what; }; echo \$call > work" run -1 experiment -r 1 -i 2
+		echo "$what: $output"
+		[[ $output == *"$OUT"* ]]
+		[ ! -e victim ]
+		forget
+		rm -rf "$OUT.away"
+	done
+}
+
+@test "a folder of the prefix that becomes a link leads no result elsewhere" {
+	mkdir away
+	REHEARSAL_EDIT='mv "$OUT/a" "$OUT/b"; ln -s "$BATS_TEST_TMPDIR/away" "$OUT/a"; echo $call > work' \
+	    BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR run -1 ccre --no-plugin -o "$OUT" -r 1 -i 2 -b b='echo runtime: 1ms' "$PROJECT" a/exp
+	[ -z "$(ls -A away)" ]
+}
+
+@test "a disk that is full is told, ends with 1, and leaves no half row" {
+	local prefix program=$CCRE
+	prefix=$(printf %0120d 1)
+	printf '#!/bin/sh\nulimit -f 4\nexec "%s" "$@"\n' "$CCRE" > limit
+	chmod +x limit
+	CCRE=$PWD/limit REHEARSAL=nothing run -1 ccre --no-plugin -o "$OUT" -r 1 -i 7 "$PROJECT" "$prefix"
+	echo "$output"
+	[ "$(awk -F, 'NF != 28' "$OUT/$prefix--iterations.csv" | wc -l)" = 0 ]
+	[ -z "$(tail -c 1 "$OUT/$prefix--iterations.csv")" ]
+	CCRE=$program REHEARSAL=nothing run -0 ccre --no-plugin -o "$OUT" -r 1 -i 7 "$PROJECT" "$prefix"
+	[ "$(grep -c success "$OUT/$prefix--iterations.csv")" = 7 ]
+}
+
+# ---- killed with KILL -----------------------------------------------------------------
+
+# disturbed: what follows starts the program by a script that notes its process
+# id, and the Nth process of git or claude that KILL_AT names kills it.
+disturbed() {
+	local real
+	real=$(command -v git)
+	export MARKS=$BATS_TEST_TMPDIR/marks
+	mkdir -p "$MARKS"
+	printf '#!/bin/sh\necho $$ > "$MARKS/pid"\n echo 0 > "$MARKS/count"\nexec "%s" "$@"\n' "$CCRE" > disturbed
+	printf '#!/bin/sh\n. "%s"\nexec %s "$@"\n' "$PWD/count" "$real" > bin/git
+	printf '#!/bin/sh\n[ "$1" = --version ] || . "%s"\nexec sh "%s" "$@"\n' "$PWD/count" \
+	    "$CCRE_ROOT/contrib/rehearsal-claude" > claude.new
+	rm bin/claude
+	mv claude.new bin/claude
+	cat > count <<-'END'
+		read n < "$MARKS/count"; n=$((n + 1)); echo $n > "$MARKS/count"
+		[ $n != "${KILL_AT-}" ] || kill -KILL "$(cat "$MARKS/pid")"
 	END
-	REHEARSAL=$SCENE/working CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE" -q \
-	    --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp 3>&- &
-	local pid=$!
-	wait_until 20 test -e working
-	run -75 experiment -r 1 -i 1
-	[[ $output == *"another runner is at work, process $pid on $(uname -n)"* ]]
-	run -75 ccre --no-plugin -o "$BATS_TEST_TMPDIR/other" "$PROJECT" other
-	[[ $output == *"process $pid on "* ]]
-	[ ! -e other ]
-	# The same prefix, under another directory.
-	git clone -q "$PROJECT" clone
-	run -75 ccre --no-plugin -o "$OUT" -r 1 -i 1 clone exp
-	[[ $output == *"process $pid on "* ]]
-	[ "$(calls)" = 1 ]
-	: > enough
-	wait "$pid"
-	[ "$(rows)" = '1/1 success' ]
-	[ -z "$(find "$OUT" "$PROJECT/.git" -name '*lock*' -o -name '*.runner')" ]
-	house_is_clean
+	chmod +x disturbed bin/git bin/claude
+	CCRE=$PWD/disturbed
+	scene plays <<-'END'
+		case $prompt in
+		*'iteration 1 of 2'*) echo bad > work; api_error 529 Overloaded ;;
+		esac
+		init; echo x >> work; result false success Done.
+	END
 }
 
-@test "a lock that a killed runner left stops nobody, and nothing of it stays" {
-	killed success -r 1 -i 2
-	kill -KILL "$(cat claude.pid)"
-	[ -n "$(ls -A "$TMPDIR")" ]
-	run -0 experiment -r 1 -i 2
-	[ -z "$(ls -A "$TMPDIR")" ]
-	[ -z "$(find "$OUT" "$PROJECT/.git" -name '*lock*' -o -name '*.runner' -o -name '*.tmp')" ]
-	house_is_clean
+# two: the experiment that is disturbed.
+two() {
+	REHEARSAL=$SCENE/plays experiment -r 1 -i 2 -b b='echo runtime: 1ms' > said 2>&1
 }
+
+# picture: what must be the same, whatever happened.
+picture() {
+	project for-each-ref --format='%(refname) %(tree)' 'refs/heads/exp-*'
+	cut -d, -f2,3,5,6,7,13-23,26- "$ROWS" | grep -v ,interrupted,
+	cat "$OUT/exp--diffstats.csv" "$OUT"/*--b.csv
+}
+
+@test "killed with KILL at any moment, the same command comes to the same rows" {
+	local all at
+	disturbed
+	two
+	all=$(cat marks/count)
+	picture > expected
+	for at in 2 4 6; do
+		at=$((all * at / 7))
+		forget
+		KILL_AT=$at two || [ $? = 137 ]
+		two || { cat said; return 1; }
+		picture | diff expected - || { echo "killed at $at of $all"; cat said "$ROWS"; return 1; }
+	done
+}
+
+@test "killed with KILL between a row and its branch, the branch is made at the next start" {
+	disturbed
+	cat > bin/git <<-END
+		#!/bin/sh
+		case " \$* " in
+		*' update-ref '*) [ ! -e "$ROWS" ] || [ "\$(wc -l < "$ROWS")" != 2 ] || [ -n "\${CALM-}" ] || {
+			kill -KILL "\$(cat "\$MARKS/pid")" \$PPID; exit 1; } ;;
+		esac
+		exec $(PATH=${PATH#*:} command -v git) "\$@"
+	END
+	run -137 experiment -r 1 -i 2
+	[ -z "$(project branch --list 'exp-*')" ]
+	CALM=1 run -0 experiment -r 1 -i 2
+	[ "$(ledger commit)" = "$(project rev-parse "$(tip 1 1)" "$(tip 1 2)")" ]
+	[ "$(calls)" = 2 ]
+}
+
+# ---- waiting for a rate limit -------------------------------------------------------------
 
 @test "with --wait a limit is slept out, and the same iteration attempted again" {
 	REHEARSAL='success rate-limit success' REHEARSAL_RESET=1 run -0 quick -w -r 1 -i 2
-	echo "$output"
-	[[ $output == *'run 1/1 iteration 2/2: rate limit, which resets at 20'*': waiting for '* ]]
-	[ "$(rows)" = $'1/1 success\n1/2 rate limit\n1/2 success' ]
+	[[ $output == *'waiting for'* ]]
+	[ "$(rows | paste -sd ,)" = '1/1 success,1/2 rate limit,1/2 success' ]
 	[ "$(ledger charged_seconds | sed -n 2p)" = 0.000 ]
-	house_is_clean
-}
-
-@test "with --wait a limit that does not tell its reset is slept out as well" {
-	REHEARSAL='throttled success' run -0 quick -w -r 1 -i 1
-	[ "$(rows)" = $'1/1 rate limit\n1/1 success' ]
 }
 
 @test "with --wait a limit of more than a day is not waited for" {
 	REHEARSAL=rate-limit REHEARSAL_RESET=90000 run -75 quick -w -r 1 -i 1
-	[[ $output == *'too long to wait'* ]]
 	[ "$(calls)" = 1 ]
-	house_is_clean
-}
-
-@test "what the user commits while a limit is slept out stays" {
-	local new
-	new=$(project commit-tree -p main -m 'by the user' 'main^{tree}')
-	CCRE=$CCRE_QUICK CC_TEST_ID=$BATS_TEST_TMPDIR REHEARSAL='rate-limit success' REHEARSAL_RESET=3 \
-	    experiment -w -r 1 -i 1 > said 2>&1 3>&- &
-	wait_until 20 grep -q 'waiting for' said
-	project update-ref refs/heads/main "$new"
-	ended 0 $!
-	[ "$(project rev-parse main)" = "$new" ]
-	[ "$(project symbolic-ref HEAD)" = refs/heads/main ]
-	[ -z "$(project status --porcelain)" ]
-}
-
-@test "what the user has committed on the branch of the next iteration is kept" {
-	local mine how
-	for how in -v --isolate; do
-		REHEARSAL=rate-limit run -75 experiment "$how" -r 1 -i 1
-		project branch -f exp-run-1-iteration-1 main
-		mine=$(project commit-tree -p main -m mine 'main^{tree}')
-		project update-ref refs/heads/exp-run-1-iteration-1 "$mine"
-		REHEARSAL=success run -0 experiment "$how" -r 1 -i 1
-		[ "$(project rev-parse exp-run-1-iteration-1~)" = "$BASE" ]
-		[ "$(project for-each-ref --format='%(refname)' --points-at="$mine")" = \
-		    refs/cc-run-experiments/exp/run-1/iteration-1/attempt-2-refs/heads/exp-run-1-iteration-1 ]
-		[[ $output == *'exp-run-1-iteration-1 had other commits: kept in '*'attempt-2-refs/'* ]]
-		forget
-	done
-	house_is_clean
-}
-
-@test "an iteration's branch that the user has checked out grows all the same" {
-	REHEARSAL='success rate-limit' run -75 experiment -r 1 -i 2
-	project switch -q exp-run-1-iteration-2
-	REHEARSAL=success run -0 experiment -r 1 -i 2
-	[ "$(project rev-parse exp-run-1-iteration-2)" = "$(ledger commit | tail -n 1)" ]
-	[ "$(project symbolic-ref HEAD)" = refs/heads/exp-run-1-iteration-2 ]
-	[ -z "$(project status --porcelain)" ]
-	[ "$(wc -l < "$PROJECT/rehearsal.txt")" = 2 ]
-}
-
-@test "a wait can be interrupted" {
-	REHEARSAL=rate-limit CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE" -w --no-plugin \
-	    -o "$OUT" -r 1 -i 1 "$PROJECT" exp > said 2>&1 3>&- &
-	local pid=$!
-	wait_until 20 grep -q 'waiting for' said
-	kill -TERM "$pid"
-	ended 143 "$pid"
-	[ "$(rows)" = '1/1 rate limit' ]
-	house_is_clean
-	run -0 experiment -r 1 -i 1
-}
-
-@test "killed at any child process, it does what is missing and repeats nothing" {
-	run -0 "$CCRE_ROOT/tests/crash" "$CCRE" KILL 13 $((1 + RANDOM % 13))
-	echo "$output"
-}
-
-@test "ended by TERM or INT at any child process, it goes on the same way" {
-	run -0 "$CCRE_ROOT/tests/crash" "$CCRE" TERM 29 $((1 + RANDOM % 29))
-	echo "$output"
-	run -0 "$CCRE_ROOT/tests/crash" "$CCRE" INT 29 $((1 + RANDOM % 29))
-	echo "$output"
-}
-
-@test "when a system call fails it says so, and the same command goes on" {
-	unsanitized			# LeakSanitizer and strace exclude each other
-	local call
-	for call in fsync=EIO write=ENOSPC renameat=EIO mkdir=ENOSPC clone3=EAGAIN; do
-		run -0 "$CCRE_ROOT/tests/crash" "$CCRE" "$call" 1000 $((1 + RANDOM % 10))
-		echo "$output"
-	done
-}
-
-@test "results stay where it can look only at a part of what it protects" {
-	unsanitized			# LeakSanitizer and strace exclude each other
-	local when ended=0
-	ln -s nowhere "$PROJECT/.git/mine"
-	for when in $(seq 9); do
-		rm -rf "$OUT"
-		project for-each-ref --format='delete %(refname)' refs/heads/exp-run-* refs/cc-run-experiments |
-		    project update-ref --stdin
-		CC_TEST_ID=$BATS_TEST_TMPDIR run strace -qq -o trace -P "$PROJECT/.git/shallow" \
-		    -e inject=openat:error=EMFILE:when="$when" "$CCRE" \
-		    --no-plugin -o "$OUT" -r 1 -i 2 -b b='echo runtime: 1ms' "$PROJECT" exp
-		echo "$when: $status: $output"
-		[[ $output != *'was made by claude'* ]]
-		[[ $output != *'was made a link'* ]]
-		if [ "$status" = 1 ]; then
-			[[ $output == *'cannot look at '*'/.git/shallow: '* ]]
-			ended=$((ended + 1))
-		fi
-		run -0 experiment -r 1 -i 2 -b b='echo runtime: 1ms'
-		echo "$output"
-		[ "$(ledger outcome | grep -c success)" = 2 ]
-		[ "$(wc -l < "$OUT/exp--diffstats.csv")" = 3 ]
-		[ "$(find "$OUT" -name '*--b.csv' | wc -l)" = 2 ]
-		[ -L "$PROJECT/.git/mine" ]
-	done
-	[ "$ended" -ge 5 ]
-}
-
-@test "when it cannot look for what claude left it says so, and the next start ends it" {
-	unsanitized			# LeakSanitizer and strace exclude each other
-	scene leaves <<-'END'
-		init; edit; sleep 1000 < /dev/null > /dev/null 2>&1 & echo $! > ../left
-		result false success Done.
-	END
-	CC_TEST_ID=$BATS_TEST_TMPDIR REHEARSAL="$SCENE/leaves success" run -1 \
-	    strace -qq -o trace -P /proc -e inject=open,openat:error=EMFILE:when=2 "$CCRE" \
-	    --no-plugin -o "$OUT" -r 1 -i 1 "$PROJECT" exp
-	echo "$output"
-	[[ $output == *'cannot open /proc: '* ]]
-	alive "$(cat left)"
-	run -0 experiment -r 1 -i 1
-	echo "$output"
-	[[ $output == *'an agent of the last life was still at work: ended'* ]]
-	run ! alive "$(cat left)"
-	house_is_clean
 }

@@ -7,20 +7,20 @@ _cc_run_experiments() {
 
 	COMPREPLY=()
 	case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
-	*' -- '*) return ;;		# what follows is for claude
+	*' -- '*) return ;;		# the rest is for claude
 	esac
 	case $before in
 	-p|--prompt) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-o|--output) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	-r|--runs|-i|--iterations|-t|--timeout|--iteration-timeout|\
 	--idle-timeout|--retries|-b|--benchmark|--build|\
-	--benchmark-timeout|--samples|--protect|--seed|--run|-j|--jobs) ;;
+	--benchmark-timeout|--samples|--protect|--run|-j|--jobs) ;;
 	*)
 		case $word in
 		-*) mapfile -t COMPREPLY < <(compgen -W '--runs --iterations --timeout --iteration-timeout --idle-timeout
 		    --retries --prompt --no-plugin --benchmark --build
 		    --benchmark-timeout --samples --every-iteration --protect --output
-		    --benchmark-only --seed --run --isolate --jobs --wait --dry-run
+		    --benchmark-only --run --jobs --wait --dry-run
 		    --quiet --verbose --help --version' -- "$word") ;;
 		*) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 		esac
