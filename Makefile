@@ -24,7 +24,7 @@ bench: cc-run-experiments
 lint:
 	sh tests/lint
 
-# Slow checks. .ci/run runs the first four.
+# Slow checks. .ci/run runs check-claude and check-stress.
 
 # The real client against a scripted API on loopback.
 check-claude: cc-run-experiments

@@ -8,7 +8,7 @@
  *	for each run
  *	    a fresh copy of the baseline; measure it (iteration 0)
  *	    for each iteration
- *	        enough time left in the run?  no: end of run
+ *	        budget spent?  stop; enough time left?  no: end of run
  *	        attempt: run claude with the iteration's prompt; by outcome
  *	          success      keep, next iteration
  *	          capped       (the user's turn or money limit) keep, next
@@ -39,7 +39,7 @@
  *    runners from making the same run.  Its holder may remove the run's copy.
  *
  * Exit status: 0 all runs are finished; 1 the runner could not go on;
- * 2 usage; 3 two failures in a row; 75 rate limit, or another runner has the
+ * 2 usage; 3 two failures in a row or budget spent; 75 rate limit, or another runner has the
  * run; 77 claude is denied; 124 the last retry timed out; 126, 127 git or
  * claude cannot be executed or is not found; 128+n ended by signal n.
  *
@@ -93,7 +93,7 @@ enum {
 	ITERATION_TIMEOUT_S = 30 * 60,	/* agent time for one call */
 	IDLE_TIMEOUT_S = 20 * 60,	/* longest silence of one call */
 	RETRIES = 2,			/* new attempts after a timed-out one */
-	BENCHMARK_TIMEOUT_S = 10 * 60,	/* one build or benchmark command */
+	BENCHMARK_TIMEOUT_S = 10 * 60,	/* a setup, build or benchmark */
 	SAMPLES = 1,			/* executions of each benchmark */
 	JOBS = 1, JOBS_MOST = 64,	/* -j: runs at work at once */
 	ENOUGH_S = 60,			/* if less is left, the run ends */
@@ -178,6 +178,7 @@ enum {
 	DEPTH = 96,			/* directories held open at once */
 	PREFIX_MAX = 150,		/* characters; it is part of file names */
 	RUNS_MOST = 500000,		/* half of the lock bytes of a prefix */
+	LINE_SIZE = 1024 * 1024,	/* a benchmark's line is cut there */
 	WRONG_SIZE = 1024 * 1024,	/* no arm check beyond this much output */
 	FDS = 4096			/* descriptors a caller may leave open */
 };
@@ -187,13 +188,21 @@ struct words {				/* a command line, an environment */
 	size_t n;
 };
 
+struct benchmark {			/* --benchmark or --time */
+	char *name, *command;
+	int timed;			/* its sample is the wall time */
+};
+
 struct options {			/* the command line */
 	long runs, iterations, retries, samples, jobs;
 	long first, last;		/* --run; 0: all */
 	double timeout, iteration_timeout, idle_timeout, benchmark_timeout;
+	double budget;			/* dollars; 0: none */
 	const char *directory, *prefix, *baseline;
-	const char *output, *prompt_file, *build;
-	struct words benchmarks, protect, claude_arguments;
+	const char *output, *prompt_file, *setup, *build;
+	struct benchmark *benchmarks;
+	size_t benchmark_n;
+	struct words protect, claude_arguments;
 	int no_plugin, every_iteration, benchmark_only, wait;
 	int dry_run, quiet, verbose, help, version;
 };
@@ -202,7 +211,7 @@ struct options {			/* the command line */
  * One table of options for parsing, --help and experiment.csv.  `agree` tells
  * how a later start must agree with the first one.
  */
-enum kind { NUMBER, TIME, TEXT, LIST, BENCHMARK, RANGE, FLAG };
+enum kind { NUMBER, TIME, DOLLARS, TEXT, LIST, BENCHMARK, RANGE, FLAG };
 
 enum agree {
 	FREE,				/* not recorded */
@@ -234,22 +243,28 @@ static const struct setting {
 	    "longest silence of one call, 0 = never" },
 	{ 258, "retries", "N", NUMBER, FREE, AT(retries), 0,
 	    "new attempts after a timed-out one" },
+	{ 267, "budget", "USD", DOLLARS, FREE, AT(budget), 0,
+	    "stop when all attempts have cost this much" },
 	{ 'p', "prompt", "FILE", TEXT, FREE, AT(prompt_file), 0,
 	    "the base prompt (built in)" },
 	{ 259, "no-plugin", NULL, FLAG, FREE, AT(no_plugin), 0,
 	    "run without the plugin in $CC_PLUGIN_DIR" },
 	{ 'b', "benchmark", "NAME=COMMAND", BENCHMARK, MORE, AT(benchmarks), 0,
-	    "what to measure; may be repeated" },
+	    "measure the runtimes it prints; repeatable" },
+	{ 268, "time", "NAME=COMMAND", BENCHMARK, MORE, AT(benchmarks), 1,
+	    "measure its wall time; repeatable" },
+	{ 269, "setup", "COMMAND", TEXT, SAME, AT(setup), 0,
+	    "prepare a fresh copy" },
 	{ 260, "build", "COMMAND", TEXT, SAME, AT(build), 0,
 	    "run before the benchmarks" },
 	{ 261, "benchmark-timeout", "TIME", TIME, SAME, AT(benchmark_timeout),
-	    1, "for one build or benchmark command" },
+	    1, "for one setup, build or benchmark" },
 	{ 262, "samples", "N", NUMBER, SAME, AT(samples), 1,
 	    "executions of each benchmark command" },
 	{ 263, "every-iteration", NULL, FLAG, SAME, AT(every_iteration), 0,
 	    "measure after each iteration" },
 	{ 264, "protect", "PATHSPEC", LIST, SAME, AT(protect), 0,
-	    "restored before measuring; may be repeated" },
+	    "restored before measuring; repeatable" },
 	{ 265, "benchmark-only", NULL, FLAG, FREE, AT(benchmark_only), 0,
 	    "measure what lacks results, without an agent" },
 	{ 'o', "output", "DIR", TEXT, FREE, AT(output), 0, "where results go" },
@@ -272,7 +287,7 @@ static const struct setting {
 
 /* The member of o that s sets. */
 #define LONG_AT(o, s) ((long *)(void *)((char *)(o) + (s)->at))
-#define TIME_AT(o, s) ((double *)(void *)((char *)(o) + (s)->at))
+#define REAL_AT(o, s) ((double *)(void *)((char *)(o) + (s)->at))
 #define TEXT_AT(o, s) ((const char **)(void *)((char *)(o) + (s)->at))
 #define LIST_AT(o, s) ((struct words *)(void *)((char *)(o) + (s)->at))
 #define FLAG_AT(o, s) ((int *)(void *)((char *)(o) + (s)->at))
@@ -573,11 +588,19 @@ words_add(struct words *w, const char *word)
 	w->v[w->n] = NULL;
 }
 
+/* Remove the last word. */
+static void
+words_drop(struct words *w)
+{
+	free((char *)(size_t)w->v[--w->n]);
+	w->v[w->n] = NULL;
+}
+
 static void
 words_free(struct words *w)
 {
 	while (w->n > 0)
-		free((char *)(size_t)w->v[--w->n]);
+		words_drop(w);
 	free(w->v);
 	w->v = NULL;
 }
@@ -623,6 +646,18 @@ words_set(struct words *w, const char *name, const char *value)
 {
 	words_put(w, words_find(w, pool_printf("%s=", name)),
 	    pool_printf("%s=%s", name, value));
+}
+
+/* Remove NAME=VALUE from an environment. */
+static void
+words_unset(struct words *w, const char *name)
+{
+	size_t i = words_find(w, pool_printf("%s=", name));
+
+	if (i < w->n) {
+		words_put(w, i, w->v[w->n - 1]);
+		words_drop(w);
+	}
 }
 
 /* Print s as one word of a shell's command line. */
@@ -1066,6 +1101,7 @@ struct experiment {
 	struct words command;		/* claude's command line */
 	struct words git_vars, agent_vars;	/* environments */
 	int memory;			/* the user allows claude's memory */
+	int begun;			/* this is not the first start */
 	int output_fd, ledger_fd, lock_fd;
 	off_t lock_start;		/* the first lock byte of the prefix */
 	struct shared *shared;
@@ -1612,7 +1648,9 @@ struct event {				/* one line; what it lacks is "" */
 	char type[24], subtype[48], is_error[8], api_status[16];
 	char api_error[48], error[48], turns[24], cost[32], session[64];
 	char model[64], version[32], limit[24], resets_at[24], task[64];
+	char message[64], message_model[64];
 	char usage[TOKENS][24];		/* of the last request */
+	char used[TOKENS][24];		/* the same of an assistant message */
 	char text[TEXT_SIZE];		/* result, or the last of errors */
 	long long tokens[TOKENS];	/* the sum over models */
 	int models;			/* modelUsage has tokens */
@@ -1630,6 +1668,8 @@ struct transcript {
 	int result_last;		/* nothing came after the last result */
 	int billing;			/* an event told of a billing error */
 	struct words tasks;		/* at work in the background */
+	struct words messages;		/* ids of assistant messages */
+	long long used[TOKENS];		/* their tokens, if there is no result */
 	struct event init, limit, result;	/* the last of each */
 	struct event event;		/* the line that is read */
 };
@@ -1659,6 +1699,13 @@ static const struct field {
 	FIELD("rate_limit_info/status", limit, LINE),
 	FIELD("rate_limit_info/resetsAt", resets_at, LINE),
 	FIELD("task_id", task, LINE),
+	FIELD("message/id", message, LINE),
+	FIELD("message/model", message_model, LINE),
+	FIELD("message/usage/input_tokens", used[INPUT], COUNTED),
+	FIELD("message/usage/cache_read_input_tokens", used[CACHE_READ],
+	    COUNTED),
+	FIELD("message/usage/cache_creation_input_tokens",
+	    used[CACHE_CREATION], COUNTED),
 	FIELD("result", text, FREE_TEXT), FIELD("errors", text, FREE_TEXT),
 	FIELD("usage/input_tokens", usage[INPUT], COUNTED),
 	FIELD("usage/output_tokens", usage[OUTPUT], COUNTED),
@@ -1789,10 +1836,26 @@ event_task(struct transcript *t, const char *subtype, const char *task)
 	if (strcmp(subtype, "task_started") == 0) {
 		words_add(&t->tasks, task);
 	} else if (i < t->tasks.n) {
-		free((char *)(size_t)t->tasks.v[i]);
-		t->tasks.v[i] = t->tasks.v[--t->tasks.n];
-		t->tasks.v[t->tasks.n] = NULL;
+		words_put(&t->tasks, i, t->tasks.v[t->tasks.n - 1]);
+		words_drop(&t->tasks);
 	}
+}
+
+/*
+ * Count the tokens of an assistant message, which comes once for each of its
+ * content blocks, with the usage at its start: output tokens are not known.
+ */
+static void
+event_message(struct transcript *t, const struct event *e)
+{
+	int i;
+
+	if (e->message[0] == '\0' || words_have(&t->messages, e->message) ||
+	    strcmp(e->message_model, "<synthetic>") == 0)
+		return;
+	words_add(&t->messages, e->message);
+	for (i = 0; i < TOKENS; i++)
+		t->used[i] += strtoll(e->used[i], NULL, 10);
 }
 
 /* A line was read.  Keys come in any order, so it is judged only now. */
@@ -1811,6 +1874,7 @@ event_end(struct transcript *t)
 	    strcmp(e->type, "user") == 0) {
 		t->billing = strcmp(e->error, "billing_error") == 0;
 		t->result_last = 0;
+		event_message(t, e);
 	} else if (strcmp(e->type, "system") == 0) {
 		if (strcmp(e->subtype, "init") == 0)
 			t->init = *e;
@@ -1829,6 +1893,7 @@ transcript_read(struct transcript *t, int fd)
 	int good;
 
 	words_free(&t->tasks);
+	words_free(&t->messages);
 	*t = fresh;
 	j.in = fd_stream(fd, 0);
 	t->json = ungetc(getc(j.in), j.in) == '{';	/* it has begun */
@@ -2602,8 +2667,8 @@ git_ref(struct git *g, const struct experiment *x, const char *ref,
 
 /*
  * The child of a run calls, in this order: copy_open(); then for each attempt
- * copy_reset(), copy_new_git(), claude, copy_commit(); for each measurement
- * copy_reset(), copy_new_git(), the benchmarks; at last copy_remove().
+ * copy_prepare(), claude, copy_commit(); for each measurement copy_prepare(),
+ * the benchmarks; at last copy_remove().
  *
  * A copy is below x->copies:
  *	run-N/PROJECT	the files, with the agent's .git
@@ -2615,7 +2680,8 @@ struct copy {
 	const struct experiment *x;
 	int run;
 	char run_dir[PATH_MAX], dir[PATH_MAX];
-	struct stat made;		/* run_dir, as we made it */
+	struct stat noted;		/* run_dir, as we made it */
+	struct timespec since;		/* the attempt began */
 	char mark[64];			/* of its processes */
 	char at[ID_SIZE];		/* the commit that the files equal; "" */
 	char tree[ID_SIZE];		/* of the start of the attempt */
@@ -2628,7 +2694,8 @@ struct copy {
 	struct git taker;		/* the same, the agent's objects */
 	struct words vars;		/* environment of claude and benchmarks */
 	struct words submodules;	/* their paths, */
-	struct words excludes;		/* and as pathspecs */
+	struct words excludes;		/* pathspecs that git add leaves out */
+	struct words made;		/* by --setup: "-e", pattern, ... */
 	char *head, *refs;		/* HEAD and packed-refs as we wrote them */
 	char branch[64];		/* in the agent's .git */
 	int gate_fd;			/* see the section on measuring */
@@ -2684,8 +2751,8 @@ copy_tmp(const struct copy *c)
 {
 	struct stat st;
 
-	if (lstat(c->run_dir, &st) != 0 || st.st_ino != c->made.st_ino ||
-	    st.st_dev != c->made.st_dev)
+	if (lstat(c->run_dir, &st) != 0 || st.st_ino != c->noted.st_ino ||
+	    st.st_dev != c->noted.st_dev)
 		die(1, "%s was replaced while claude or a benchmark ran",
 		    c->run_dir);
 	if (lstat(copy_path(c, "index"), &st) == 0 && !S_ISREG(st.st_mode))
@@ -2773,7 +2840,7 @@ copy_open(struct copy *c, const struct experiment *x, int run)
 	run_remove(x, run);
 	directory_make(c->run_dir, 0700);
 	directory_make(c->dir, 0777);
-	if (lstat(c->run_dir, &c->made) != 0)
+	if (lstat(c->run_dir, &c->noted) != 0)
 		die(1, "cannot look at %s:", c->run_dir);
 	copy_tmp(c);
 	copy_views(c);
@@ -2796,6 +2863,7 @@ copy_remove(struct copy *c)
 	words_free(&c->vars);
 	words_free(&c->submodules);
 	words_free(&c->excludes);
+	words_free(&c->made);
 	free(c->head);
 	free(c->refs);
 }
@@ -2895,6 +2963,26 @@ copy_submodules(struct copy *c)
 		}
 }
 
+/* Remember when the attempt begins, by the clock of the file system. */
+static void
+copy_begin(struct copy *c)
+{
+	struct stat st;
+
+	copy_tmp(c);
+	if (lstat(copy_path(c, "tmp"), &st) == 0)
+		c->since = st.st_ctim;
+}
+
+/* Forget what --setup made, because it is removed. */
+static void
+copy_unmade(struct copy *c)
+{
+	words_free(&c->made);
+	while (c->excludes.n > c->submodules.n)
+		words_drop(&c->excludes);
+}
+
 /*
  * Make the files equal to a commit.  With `all`, ignored files are removed,
  * too.  Nothing is done if they are equal already.
@@ -2902,7 +2990,8 @@ copy_submodules(struct copy *c)
 static void
 copy_reset(struct copy *c, const char *commit, int all)
 {
-	const char *const *clean = ARGV("clean", all ? "-ffdxq" : "-ffdq");
+	const char *const *clean = ARGV("clean", all ? "-ffdxq" : "-ffdq",
+	    "-q");
 	int first = c->tree[0] == '\0', tries, status = 1, at;
 	const char *last;
 	size_t i;
@@ -2910,6 +2999,8 @@ copy_reset(struct copy *c, const char *commit, int all)
 	copy_enter(c);
 	if (strcmp(c->at, commit) == 0 && (c->clean || !all))
 		return;
+	if (all)
+		copy_unmade(c);
 	for (tries = 0; tries < 2 && status != 0; tries++) {
 		if (tries > 0) {	/* what git cannot remove, we can */
 			files_remove(AT_FDCWD, c->dir);
@@ -2920,12 +3011,12 @@ copy_reset(struct copy *c, const char *commit, int all)
 		unlink(copy_path(c, "index.lock"));
 		if ((status = git_try(&c->git, "read-tree", "--reset", "-u",
 		    commit)) == 0)
-			status = git_run(&c->git, -1, clean);
+			status = git_with(&c->git, clean, &c->made);
 	}
 	if (status != 0)
 		die(1, "cannot make a copy of %s in %s: %s", commit, c->dir,
 		    git_fault(&c->git));
-	for (i = 0; i < c->submodules.n; i++) {
+	for (i = 0; i < c->submodules.n && all; i++) {
 		at = parent_open(c->submodules.v[i], &last);
 		if (at < 0)
 			continue;
@@ -3070,6 +3161,54 @@ agent_git_file(const struct copy *c, const char *name)
 		file_write(agent_git(c, name), text, size);
 }
 
+/* Write info/exclude: the user's, and what --setup made. */
+static void
+agent_git_exclude(const struct copy *c)
+{
+	const char *path = agent_git(c, "info/exclude");
+	char *text;
+	size_t size, i;
+	FILE *to = stream_begin(&text, &size);
+	const char *users = file_text(AT_FDCWD, pool_printf("%s/info/exclude",
+	    c->x->common), NULL);
+
+	fprintf(to, "%s\n", users == NULL ? "" : users);
+	for (i = 1; i < c->made.n; i += 2)
+		fprintf(to, "%s\n", c->made.v[i]);
+	stream_end(to, &text);
+	unlink(path);
+	file_write(path, text, size);
+}
+
+/*
+ * Have git leave alone what --setup made and git does not ignore: neither
+ * commit nor remove it, and hide it from the agent's git status.
+ */
+static void
+copy_made(struct copy *c)
+{
+	struct records records;
+	char *record, *pattern, *s;
+	size_t size;
+	FILE *to;
+
+	git_or_die(&c->git, "ls-files", "-o", "-z", "--exclude-standard",
+	    "--directory", "--no-empty-directory");
+	records = git_records(&c->git);
+	while ((record = record_next(&records, '\0')) != NULL) {
+		if (*record != '\0' && record[strlen(record) - 1] == '/')
+			record[strlen(record) - 1] = '\0';
+		words_add(&c->excludes, pool_printf(
+		    ":(exclude,top,literal)%s", record));
+		to = stream_begin(&pattern, &size);
+		for (putc('/', to), s = record; *s != '\0'; s++)
+			fprintf(to, strchr("*?[\\ ", *s) != NULL ? "\\%c" :
+			    "%c", *s);
+		words_add(&c->made, "-e");
+		words_add(&c->made, stream_end(to, &pattern));
+	}
+}
+
 /* Make the agent's .git, with the history of start on a branch of its own. */
 static void
 copy_new_git(struct copy *c, int run, int iteration, const char *start)
@@ -3085,7 +3224,7 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 	store_link(c);
 	file_copy(copy_path(c, "index"), agent_git(c, "index"));
 	file_copy(copy_path(c, "config"), agent_git(c, "config"));
-	agent_git_file(c, "info/exclude");
+	agent_git_exclude(c);
 	agent_git_file(c, "info/attributes");
 	agent_git_file(c, "shallow");
 	COPY(c->branch, pool_printf("run-%d-iteration-%d", run, iteration));
@@ -3180,15 +3319,15 @@ nested_pass(struct copy *c, const char *const *list, int tracked)
 	char *record;
 	int found = 0;
 
-	git_most(&c->git, 0, -1, list);
+	if (git_with(&c->git, list, &c->excludes) != 0)
+		git_fail(&c->git, list, 1);
 	records = git_records(&c->git);
 	while ((record = record_next(&records, '\0')) != NULL) {
 		if (tracked && !begins(record, "160000 "))
 			continue;
 		if (tracked)
 			record = strchr(record, '\t') + 1;
-		if (tracked ? words_have(&c->submodules, record) :
-		    record[strlen(record) - 1] != '/')
+		if (!tracked && record[strlen(record) - 1] != '/')
 			continue;
 		if (*record != '\0' && record[strlen(record) - 1] == '/')
 			record[strlen(record) - 1] = '\0';
@@ -3207,9 +3346,9 @@ copy_nested(struct copy *c)
 {
 	int tries = 0;
 
-	while (nested_pass(c, ARGV("ls-files", "-s", "-z"), 1) +
-	    nested_pass(c, ARGV("ls-files", "-o", "-z", "--exclude-standard"),
-	    0) > 0 && tries++ < DEPTH)
+	while (nested_pass(c, ARGV("ls-files", "-s", "-z", "--", "."), 1) +
+	    nested_pass(c, ARGV("ls-files", "-o", "-z", "--exclude-standard",
+	    "--", "."), 0) > 0 && tries++ < DEPTH)
 		;
 }
 
@@ -3221,13 +3360,12 @@ copy_add_each(struct copy *c)
 	char *record;
 	int failed = 0;
 
-	if (git_try(&c->git, "ls-files", "-z", "-o", "-m", "-d",
-	    "--exclude-standard") != 0)
+	if (git_with(&c->git, ARGV("ls-files", "-z", "-o", "-m", "-d",
+	    "--exclude-standard", "--", "."), &c->excludes) != 0)
 		return 1;
 	records = git_records(&c->git);
 	while ((record = record_next(&records, '\0')) != NULL)
-		if (!words_have(&c->submodules, record) &&
-		    git_try(&c->git, "--literal-pathspecs", "add", "-A",
+		if (git_try(&c->git, "--literal-pathspecs", "add", "-A",
 		    "--ignore-errors", "--", record) != 0) {
 			warn("git cannot add %s: %s", record,
 			    git_fault(&c->git));
@@ -3290,22 +3428,39 @@ copy_changes(struct copy *c, const char *tree, struct changes *changes)
 	}
 }
 
-/* Warn if the directory of a submodule has files, which are not kept. */
+/* Has a file below a directory changed since the attempt began? */
+static int
+is_changed_below(const struct copy *c, DIR *dir, int depth)
+{
+	struct dirent *d;
+	struct stat st;
+	int changed = 0;
+
+	while ((d = dir_next(dir)) != NULL) {
+		if (changed || fstatat(dirfd(dir), d->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		changed = st.st_ctim.tv_sec > c->since.tv_sec ||
+		    (st.st_ctim.tv_sec == c->since.tv_sec &&
+		    st.st_ctim.tv_nsec > c->since.tv_nsec);
+		if (S_ISDIR(st.st_mode) && depth < DEPTH)
+			changed = is_changed_below(c, dir_open(dirfd(dir),
+			    d->d_name), depth + 1);
+	}
+	return changed;
+}
+
+/* Warn if an attempt changed a submodule, because that is not kept. */
 static void
 copy_submodules_look(const struct copy *c)
 {
-	struct dirent *d;
 	size_t i;
-	DIR *dir;
 
-	for (i = 0; i < c->submodules.n; i++) {
-		dir = dir_open(AT_FDCWD, c->submodules.v[i]);
-		if ((d = dir_next(dir)) == NULL)
-			continue;
-		warn("changes inside the submodule %s are not kept",
-		    c->submodules.v[i]);
-		closedir(dir);
-	}
+	for (i = 0; i < c->submodules.n; i++)
+		if (is_changed_below(c, dir_open(AT_FDCWD,
+		    c->submodules.v[i]), 0))
+			warn("changes inside the submodule %s are not kept",
+			    c->submodules.v[i]);
 }
 
 /*
@@ -3716,21 +3871,21 @@ static const char *
 benchmark_file(const struct experiment *x, int run, int iteration,
     const char *benchmark)
 {
-	return result_name(x, run, iteration, pool_printf("%.*s.csv",
-	    (int)strcspn(benchmark, "="), benchmark));
+	return result_name(x, run, iteration, pool_printf("%s.csv",
+	    benchmark));
 }
 
 /* Do all benchmarks have results at this point? */
 static int
 point_measured(const struct experiment *x, int run, int iteration)
 {
-	const struct words *b = &x->opt.benchmarks;
+	const struct options *o = &x->opt;
 	size_t i = 0;
 
-	while (i < b->n && output_has(x, benchmark_file(x, run, iteration,
-	    b->v[i])))
+	while (i < o->benchmark_n && output_has(x, benchmark_file(x, run,
+	    iteration, o->benchmarks[i].name)))
 		i++;
-	return i == b->n;
+	return i == o->benchmark_n;
 }
 
 /* Is a measurement missing at iteration m, which is finished? */
@@ -3842,12 +3997,18 @@ settings_options(const struct options *o, struct words *w)
 			    *LONG_AT(o, s)));
 		} else if (s->kind == TIME) {
 			setting_add(w, s->name, pool_printf("%.10g",
-			    *TIME_AT(o, s)));
+			    *REAL_AT(o, s)));
 		} else if (s->kind == TEXT) {
 			setting_add(w, s->name, *TEXT_AT(o, s) == NULL ? "" :
 			    *TEXT_AT(o, s));
 		} else if (s->kind == FLAG) {
 			setting_add(w, s->name, *FLAG_AT(o, s) ? "1" : "0");
+		} else if (s->kind == BENCHMARK) {
+			for (i = 0; i < o->benchmark_n; i++)
+				if (o->benchmarks[i].timed == (s->least > 0))
+					setting_add(w, s->name, pool_printf(
+					    "%s=%s", o->benchmarks[i].name,
+					    o->benchmarks[i].command));
 		} else {
 			list = LIST_AT(o, s);
 			for (i = 0; i < list->n; i++)
@@ -4209,7 +4370,9 @@ attempt_told(struct attempt *a, const struct transcript *t)
 	COPY(a->cost, r->cost);
 	for (i = 0; i < TOKENS; i++)
 		COPY(a->tokens[i], r->models ? pool_printf("%lld",
-		    r->tokens[i]) : r->usage[i]);
+		    r->tokens[i]) : r->type[0] != '\0' || i == OUTPUT ||
+		    t->messages.n == 0 ? r->usage[i] : pool_printf("%lld",
+		    t->used[i]));
 	COPY(a->session, init->session[0] != '\0' ? init->session :
 	    r->session);
 	COPY(a->model, init->model);
@@ -4405,6 +4568,8 @@ limit_wait(const struct experiment *x, const struct run *r,
 struct samples {
 	double *us;			/* microseconds */
 	size_t n;
+	char *name;			/* of the first line that had one */
+	char *why;			/* not NULL: failed */
 };
 
 enum measured { MEASURED, FAILED, STOPPED };
@@ -4416,49 +4581,108 @@ samples_add(struct samples *s, double us)
 	s->us[s->n++] = us;
 }
 
-/* The next sample that a log tells, in us; -1: none, -2: not understood. */
-static double
-runtime_next(FILE *in)
+static void
+samples_free(struct samples *s)
 {
-	static const char word[] = "runtime:";
+	free(s->us);
+	free(s->name);
+	free(s->why);
+	memset(s, 0, sizeof *s);
+}
+
+/* Remove colour codes (ESC [ ... letter) from a line. */
+static void
+colours_remove(char *line)
+{
+	char *to = line;
+
+	while (*line != '\0')
+		if (line[0] == '\033' && line[1] == '[') {
+			line += 2 + strspn(line + 2, "0123456789;:?");
+			line += *line != '\0';
+		} else {
+			*to++ = *line++;
+		}
+	*to = '\0';
+}
+
+/*
+ * The sample of a line with "runtime: NUMBER UNIT", in us; -1 if it has none,
+ * -2 if it has one that is not understood, which `at` points at.
+ */
+static double
+runtime_read(const char *line, const char **at)
+{
 	const char *const units[] = { "ns", "us", "ms", "s" };
 	const double each[] = { 1e-3, 1, 1e3, 1e6 };
-	char rest[64], *end;
-	size_t n = 0, sign;
+	const char *s = strstr(line, "runtime:");
+	char *end;
 	double value;
-	int i, c;
+	int i;
 
-	while ((c = getc_unlocked(in)) != EOF) {
-		n = c == word[n] ? n + 1 : c == word[0];
-		if (word[n] != '\0')
-			continue;
-		n = 0;
-		while ((c = getc_unlocked(in)) == ' ' || c == '\t')
-			;
-		for (sign = 0; sign < 2 && (c == '.' || c == '-');
-		    c = getc_unlocked(in))
-			rest[sign++] = (char)c;
-		ungetc(c, in);
-		if (!isdigit(c))		/* prose */
-			continue;
-		line_read(in, rest + sign, sizeof rest - sign);
-		value = strtod(rest, &end);
-		if (strspn(rest, "0123456789.") < (size_t)(end - rest))
-			return -2;		/* 0x10, 1e5, -1 */
-		end += strspn(end, " \t");
-		for (i = 0; i < 4; i++)
-			if (begins(end, units[i]) && value * each[i] < 1e15 &&
-			    !isalnum((unsigned char)end[strlen(units[i])]))
-				return value * each[i];
-		return -2;
-	}
-	return -1;
+	if (s == NULL)
+		return -1;
+	*at = s;
+	s += strlen("runtime:");
+	s += strspn(s, " \t");
+	if (!isdigit((unsigned char)s[strspn(s, ".-+")]) ||
+	    strspn(s, ".-+") > 2)
+		return -1;		/* prose */
+	value = strtod(s, &end);
+	if (strspn(s, "0123456789.") < (size_t)(end - s) || end == s)
+		return -2;		/* 0x10, 1e5, -1 */
+	end += strspn(end, " \t");
+	for (i = 0; i < 4; i++)
+		if (begins(end, units[i]) && value * each[i] < 1e15 &&
+		    !isalnum((unsigned char)end[strlen(units[i])]))
+			return value * each[i];
+	return -2;
+}
+
+/* The length of the name that a line begins with, before a colon, or 0. */
+static size_t
+runtime_name(const char *line)
+{
+	size_t len = strspn(line, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-");
+
+	return line[len] == ':' && !begins(line, "runtime:") &&
+	    strchr("0123456789.-", *line) == NULL ? len : 0;
+}
+
+/*
+ * Give a line of a command's output to a benchmark.  If several benchmarks
+ * share the command, the line's name tells whose it is.
+ */
+static void
+samples_line(struct samples *s, const struct benchmark *b, int shared,
+    const char *line)
+{
+	const char *at = line;
+	double us = runtime_read(line, &at);
+	size_t len = runtime_name(line);
+	int ours = len == strlen(b->name) && begins(line, b->name);
+
+	if (us == -1 || (shared && !ours) || s->why != NULL)
+		return;
+	if (us == -2)
+		s->why = xstrdup(pool_printf("\"%.40s\" is not understood: "
+		    "expected runtime: NUMBER and ns, us, ms or s", at));
+	else if (!shared && len > 0 && s->name != NULL &&
+	    (strlen(s->name) != len || !begins(line, s->name)))
+		s->why = xstrdup(pool_printf("the runtime: lines have several "
+		    "names, %s and %.*s: give each its own --benchmark NAME "
+		    "with this command", s->name, (int)len, line));
+	else
+		samples_add(s, us);
+	if (s->name == NULL && len > 0)
+		s->name = xstrdup(pool_printf("%.*s", (int)len, line));
 }
 
 /* Execute a command in the copy, into its log; say why if it failed. */
 static enum measured
 command_run(const struct copy *c, const char *command, int log,
-    double *seconds, const char **why)
+    double *seconds, char **why)
 {
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
 	struct process p = { .path = argv[0], .argv = argv, .vars = &c->vars,
@@ -4474,38 +4698,6 @@ command_run(const struct copy *c, const char *command, int log,
 	    pool_printf("exit status %d", e.status);
 	return e.why == BY_SIGNAL ? STOPPED :
 	    e.why == BY_ITSELF && e.status == 0 ? MEASURED : FAILED;
-}
-
-/* Take all samples of a benchmark. */
-static enum measured
-benchmark_samples(const struct copy *c, const char *command, int log,
-    struct samples *s, const char **why)
-{
-	enum measured result;
-	double seconds = 0, us;
-	size_t before;
-	off_t start;
-	long i;
-	FILE *in;
-
-	for (i = 0; i < c->x->opt.samples; i++) {
-		start = fd_size(log);
-		before = s->n;
-		result = command_run(c, command, log, &seconds, why);
-		if (result != MEASURED)
-			return result;
-		in = fd_stream(log, start);
-		while ((us = runtime_next(in)) >= 0)
-			samples_add(s, us);
-		fclose(in);
-		if (us == -2) {
-			*why = "expected runtime: NUMBER and ns, us, ms or s";
-			return FAILED;
-		}
-		if (s->n == before)
-			samples_add(s, seconds * 1e6);
-	}
-	return MEASURED;
 }
 
 /* Write the results of a benchmark; the header alone if it failed. */
@@ -4544,37 +4736,134 @@ log_show(int log)
 	fclose(in);
 }
 
-/* Measure NAME=COMMAND, or note that the build failed. */
+/* Take the samples of one execution for all benchmarks of the command. */
+static void
+samples_take(const struct copy *c, const int *group, struct samples *samples,
+    int log, off_t start, double seconds)
+{
+	const struct options *o = &c->x->opt;
+	FILE *in = fd_stream(log, start);
+	size_t i, *before = pool_take(xrealloc(NULL, o->benchmark_n *
+	    sizeof *before));
+	char *line = xrealloc(NULL, LINE_SIZE);
+	int printing = 0;
+
+	for (i = 0; i < o->benchmark_n; i++) {
+		before[i] = samples[i].n;
+		printing += group[i] && !o->benchmarks[i].timed;
+	}
+	while (line_read(in, line, LINE_SIZE)) {
+		colours_remove(line);
+		for (i = 0; i < o->benchmark_n; i++)
+			if (group[i] && !o->benchmarks[i].timed)
+				samples_line(&samples[i], &o->benchmarks[i],
+				    printing > 1, line);
+	}
+	free(line);
+	fclose(in);
+	for (i = 0; i < o->benchmark_n; i++)
+		if (group[i] && o->benchmarks[i].timed)
+			samples_add(&samples[i], seconds * 1e6);
+		else if (group[i] && samples[i].n == before[i] &&
+		    samples[i].why == NULL)
+			samples[i].why = xstrdup(pool_printf("it printed no "
+			    "line with %sruntime: NUMBER UNIT (--time takes "
+			    "the wall time)", printing > 1 ? pool_printf(
+			    "%s: and ", o->benchmarks[i].name) : ""));
+}
+
+/* Execute the command of a group of benchmarks --samples times. */
 static enum measured
-benchmark_one(const struct copy *c, int run, int iteration,
-    const char *benchmark, const char *build_why)
+group_run(const struct copy *c, const int *group, struct samples *samples,
+    const char *command, int log)
+{
+	const struct options *o = &c->x->opt;
+	enum measured result = MEASURED;
+	double seconds;
+	char *why;
+	off_t start;
+	size_t i;
+	long k;
+
+	for (k = 0; k < o->samples && result == MEASURED; k++) {
+		start = fd_size(log);
+		result = command_run(c, command, log, &seconds, &why);
+		if (result == MEASURED)
+			samples_take(c, group, samples, log, start, seconds);
+	}
+	for (i = 0; i < o->benchmark_n && result == FAILED; i++)
+		if (group[i] && samples[i].why == NULL)
+			samples[i].why = xstrdup(why);
+	return result;
+}
+
+/* Write the samples of a benchmark, or say why it failed. */
+static int
+benchmark_end(const struct experiment *x, int run, int iteration,
+    const struct benchmark *b, struct samples *s, const char *file, int log)
+{
+	size_t i;
+
+	for (i = 0; i < s->n && s->why == NULL; i++)
+		if (s->us[i] < 10 && !b->timed) {
+			warn("%s: a sample of %s is below 10 us, and the file "
+			    "has whole microseconds: measure more work",
+			    point_name(x, run, iteration), b->name);
+			break;
+		}
+	if (s->why != NULL) {
+		s->n = 0;
+		warn("%s: benchmark %s failed: %s: see %s/%s", point_name(x,
+		    run, iteration), b->name, s->why, x->output, file);
+		if (iteration == 0)
+			log_show(log);
+	}
+	if (s->why == NULL || iteration > 0)
+		benchmark_write(x, run, iteration, b->name, s);
+	return s->why != NULL;
+}
+
+/*
+ * Measure the benchmarks that lack results and have the command of
+ * benchmark `first`.  build_why: why the build failed, or NULL.
+ */
+static enum measured
+group_measure(const struct copy *c, int run, int iteration, size_t first,
+    const char *build_why)
 {
 	const struct experiment *x = c->x;
-	const char *command = strchr(benchmark, '=') + 1, *why = build_why;
-	const char *name = pool_printf("%.*s", (int)(command - 1 - benchmark),
-	    benchmark);
-	const char *file = result_name(x, run, iteration,
-	    pool_printf("%s.log", build_why == NULL ? name : "build"));
-	struct samples s = { NULL, 0 };
+	const struct options *o = &x->opt;
+	const struct benchmark *b = o->benchmarks;
+	size_t n = o->benchmark_n, i;
+	struct samples *samples = pool_take(xrealloc(NULL, n *
+	    sizeof *samples));
+	int *group = pool_take(xrealloc(NULL, n * sizeof *group)), log;
+	const char *file = result_name(x, run, iteration, pool_printf("%s.log",
+	    build_why != NULL ? "build" : b[first].name));
 	enum measured result = FAILED;
-	int log = build_why == NULL ? output_log(x, file, 0) :
-	    file_open(x->output_fd, file, 0);
+	int failed = 0;
 
-	if (build_why == NULL)
-		result = benchmark_samples(c, command, log, &s, &why);
-	if (result == FAILED) {
-		s.n = 0;
-		warn("%s: benchmark %s failed%s: %s: see %s/%s",
-		    point_name(x, run, iteration), name, build_why == NULL ?
-		    "" : " because the build failed", why, x->output, file);
+	log = build_why != NULL ? file_open(x->output_fd, file, 0) :
+	    output_log(x, file, 0);
+	memset(samples, 0, n * sizeof *samples);
+	for (i = 0; i < n; i++) {
+		group[i] = i >= first && strcmp(b[i].command,
+		    b[first].command) == 0 && !output_has(x, benchmark_file(x,
+		    run, iteration, b[i].name));
+		if (group[i] && build_why != NULL)
+			samples[i].why = xstrdup(pool_printf("the build "
+			    "failed: %s", build_why));
 	}
-	if (result == FAILED && iteration == 0)
-		log_show(log);
-	else if (result != STOPPED)
-		benchmark_write(x, run, iteration, benchmark, &s);
+	if (build_why == NULL)
+		result = group_run(c, group, samples, b[first].command, log);
+	for (i = 0; i < n; i++) {
+		if (group[i] && result != STOPPED)
+			failed |= benchmark_end(x, run, iteration, &b[i],
+			    &samples[i], file, log);
+		samples_free(&samples[i]);
+	}
 	close(log);
-	free(s.us);
-	return result;
+	return result == STOPPED ? STOPPED : failed ? FAILED : MEASURED;
 }
 
 /* Make the protected paths those of the baseline. */
@@ -4597,7 +4886,7 @@ protect(struct copy *c)
 
 /* Execute the build command; why is NULL if it succeeded. */
 static enum measured
-build_run(const struct copy *c, int run, int iteration, const char **why)
+build_run(const struct copy *c, int run, int iteration, char **why)
 {
 	const struct experiment *x = c->x;
 	enum measured result;
@@ -4615,15 +4904,69 @@ build_run(const struct copy *c, int run, int iteration, const char **why)
 	return result;
 }
 
+/* Run --setup in a fresh copy. */
+static enum measured
+setup_run(struct copy *c, int run, int iteration)
+{
+	const struct experiment *x = c->x;
+	const char *file = result_name(x, run, iteration, "setup.log");
+	int log = output_log(x, file, 0);
+	enum measured result;
+	double seconds;
+	char *why;
+	size_t i;
+
+	words_set(&c->vars, "PROJECT", x->top);
+	result = command_run(c, x->opt.setup, log, &seconds, &why);
+	words_unset(&c->vars, "PROJECT");
+	if (getenv("PROJECT") != NULL)
+		words_set(&c->vars, "PROJECT", getenv("PROJECT"));
+	if (result == FAILED) {
+		warn("%s: the setup failed: %s: see %s/%s", point_name(x, run,
+		    iteration), why, x->output, file);
+		log_show(log);
+		stop_all(x, 1, "the setup failed: mend it");
+	}
+	close(log);
+	/* The agent's .git, which such a file may point into, is made anew. */
+	for (i = 0; i < c->submodules.n; i++)
+		path_remove(pool_printf("%s/.git", c->submodules.v[i]));
+	return result;
+}
+
+/*
+ * Make the copy equal to a commit, with the agent's .git.  If ignored files
+ * were removed, run --setup, which does not change tracked files.
+ */
+static enum measured
+copy_prepare(struct copy *c, int run, int iteration, const char *commit,
+    int all)
+{
+	enum measured result = MEASURED;
+
+	copy_reset(c, commit, all);
+	if (c->clean && c->x->opt.setup != NULL) {
+		copy_new_git(c, run, iteration, commit);
+		result = setup_run(c, run, iteration);
+		copy_enter(c);
+		copy_made(c);
+		c->at[0] = '\0';
+		copy_reset(c, commit, 0);
+	}
+	copy_new_git(c, run, iteration, commit);
+	copy_begin(c);
+	return result == MEASURED ? MEASURED : STOPPED;
+}
+
 /* Measure what is missing at one point.  Return -1 if everything stops. */
 static int
 point_measure(struct copy *c, const struct run *r, int m)
 {
 	const struct experiment *x = c->x;
-	const struct words *b = &x->opt.benchmarks;
-	const char *commit = r->commits.v[m], *why;
-	enum measured result = MEASURED;
+	const struct benchmark *b = x->opt.benchmarks;
+	enum measured result, one;
 	int failed = 0;
+	char *why;
 	size_t i;
 
 	if (point_measured(x, r->id, m))
@@ -4631,18 +4974,20 @@ point_measure(struct copy *c, const struct run *r, int m)
 	job_show(x, r->id, m, "benchmark", 0);
 	if (gate_enter(c, 1) != 0)
 		return -1;
-	copy_reset(c, commit, 1);
-	copy_new_git(c, r->id, m, commit);
 	words_set(&c->vars, "CC_RUN_EXPERIMENTS_RUN",
 	    pool_printf("%d", r->id));
 	space_check(x);
+	result = copy_prepare(c, r->id, m, r->commits.v[m], 1);
 	protect(c);
 	c->at[0] = '\0';
-	result = build_run(c, r->id, m, &why);
-	for (i = 0; i < b->n && result != STOPPED; i++)
-		if (!output_has(x, benchmark_file(x, r->id, m, b->v[i]))) {
-			result = benchmark_one(c, r->id, m, b->v[i], why);
-			failed |= result == FAILED;
+	if (result == MEASURED)
+		result = build_run(c, r->id, m, &why);
+	for (i = 0; i < x->opt.benchmark_n && result != STOPPED; i++)
+		if (!output_has(x, benchmark_file(x, r->id, m, b[i].name)) &&
+		    !(m == 0 && failed)) {
+			one = group_measure(c, r->id, m, i, why);
+			failed |= one == FAILED;
+			result = one == STOPPED ? STOPPED : result;
 		}
 	copy_enter(c);
 	space_check(x);
@@ -4763,8 +5108,12 @@ attempt_stop(const struct experiment *x, const struct attempt *a,
 		return x->opt.retries == 0 ? "the call timed out and there are"
 		    " no retries" : "the last retry timed out";
 	case DENIED:
-		return pool_printf("claude is denied: %.*s: fix this first",
-		    (int)strcspn(t->result.text, "\n"), t->result.text);
+		return pool_printf("claude is denied%s%.*s: fix this first%s",
+		    t->result.text[0] != '\0' ? ": " : "",
+		    (int)strcspn(t->result.text, "\n"), t->result.text,
+		    begins(t->result.text, "Not logged in") ? " (a key or "
+		    "apiKeyHelper in your settings needs -- --setting-sources "
+		    "user,project)" : "");
 	case FAILURE:
 		return pool_printf("%d failures in a row", FAILURES);
 	default:
@@ -4815,6 +5164,7 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	    .number = r->attempts + 1,
 	    .last = left <= x->opt.iteration_timeout };
 	double limit = a.last ? left : x->opt.iteration_timeout;
+	const struct decision stopped = { STOP, 0, 0 };
 	const struct words none = { NULL, 0 };
 	int keep, discarded = r->attempts > 0 || (r->rows > 0 &&
 	    !outcomes[r->last.outcome].keep);
@@ -4822,9 +5172,10 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 
 	COPY(a.base, run_commit(r));
 	parents_check(x, c->dir, 1);
-	copy_reset(c, a.base, discarded);
-	copy_new_git(c, a.run, a.iteration, a.base);
 	space_check(x);
+	if (copy_prepare(c, a.run, a.iteration, a.base, discarded ||
+	    c->tree[0] == '\0') == STOPPED)
+		return stopped;
 	job_show(x, a.run, a.iteration, "", limit);
 	c->clean = 0;
 	claude_call(&a, c, t, limit);
@@ -4847,6 +5198,31 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	return d;
 }
 
+/* Stop everything if the attempts of the ledger have cost the budget. */
+static int
+is_budget_spent(const struct experiment *x)
+{
+	struct attempt a;
+	double cost = 0;
+	int unknown = 0;
+	char *text;
+
+	if (x->opt.budget <= 0)
+		return 0;
+	lock_write(x, 1);
+	for (text = ledger_text(x); ledger_next(x, &text, &a);
+	    unknown += a.cost[0] == '\0')
+		cost += strtod(a.cost, NULL);
+	lock_write(x, 0);
+	if (cost < x->opt.budget)
+		return 0;
+	stop_all(x, EXIT_FAILURES, pool_printf("the attempts have cost $%.2f, "
+	    "the --budget is $%.2f%s: raise it to continue", cost,
+	    x->opt.budget, unknown > 0 ? pool_printf(" (%d of unknown cost "
+	    "count as 0)", unknown) : ""));
+	return 1;
+}
+
 /* Attempts until one decides. */
 static enum next
 iteration(struct copy *c, struct run *r)
@@ -4859,7 +5235,7 @@ iteration(struct copy *c, struct run *r)
 
 	while (d.next == AGAIN) {
 		job_show(x, r->id, r->next, "", 0);
-		if (gate_enter(c, 0) != 0)
+		if (is_budget_spent(x) || gate_enter(c, 0) != 0)
 			return STOP;
 		d = attempt(c, r, &t, &timeouts);
 		gate_leave(c);
@@ -4873,6 +5249,7 @@ iteration(struct copy *c, struct run *r)
 		pool_free();
 	}
 	words_free(&t.tasks);
+	words_free(&t.messages);
 	return d.next;
 }
 
@@ -5136,6 +5513,7 @@ transcripts_adopt(const struct experiment *x, struct run *runs)
 			    a.number);
 		}
 	words_free(&t.tasks);
+	words_free(&t.messages);
 }
 
 /* Has an attempt been made, so that the settings must agree? */
@@ -5371,6 +5749,35 @@ protect_check(struct git *g, const struct experiment *x)
 		    git_fault(g));
 }
 
+/* Name what git ignores in the user's tree, because copies lack it. */
+static void
+ignored_tell(const struct experiment *x)
+{
+	enum { NAMES = 5 };
+	struct records records;
+	char *record, *text;
+	size_t size;
+	struct git g;
+	FILE *to;
+	int n = 0;
+
+	git_open(&g, x);
+	if (git_try(&g, "-C", x->top, "ls-files", "-z", "-o", "-i",
+	    "--exclude-standard", "--directory") == 0) {
+		records = git_records(&g);
+		to = stream_begin(&text, &size);
+		while ((record = record_next(&records, '\0')) != NULL)
+			if (n++ < NAMES)
+				fprintf(to, "%s%s", n > 1 ? ", " : "", record);
+		stream_end(to, &text);
+		if (n > 0)
+			say("git ignores %s%s in %s, so the copies lack %s: "
+			    "see --setup", text, n > NAMES ? " ..." : "",
+			    x->top, n > 1 ? "them" : "it");
+	}
+	git_close(&g);
+}
+
 /* Exit if a work tree has a branch checked out that is to be made. */
 static void
 checkout_check(struct git *g, const struct experiment *x,
@@ -5431,25 +5838,24 @@ experiment_open(struct git *g, struct experiment *x)
 {
 	struct words old = { NULL, 0 }, now = { NULL, 0 }, refs = { NULL, 0 };
 	struct run *runs;
-	int begun;
 
 	lock_write(x, 1);
 	output_open(x, 0);
 	ledger_open(x, CUT_TORN);
 	settings_read(x, &old);
-	begun = is_begun(x);
-	if (begun && old.n == 0)
+	x->begun = is_begun(x);
+	if (x->begun && old.n == 0)
 		die(EXIT_USAGE, "%s/%s is missing, but the experiment has begun"
 		    ": put it back, or choose another prefix", x->output,
 		    experiment_file(x, "experiment"));
-	if (!begun && x->opt.benchmark_only)
+	if (!x->begun && x->opt.benchmark_only)
 		die(EXIT_USAGE, "--benchmark-only: prefix %s has no experiment "
 		    "in %s to measure", x->opt.prefix, x->output);
-	if (!begun)
+	if (!x->begun)
 		words_free(&old);
 	baseline_find(g, x, &old);
-	settings_now(x, begun, &now);
-	if (begun)
+	settings_now(x, x->begun, &now);
+	if (x->begun)
 		settings_agree(x, &old, &now, 1);
 	runs = runs_read(x);
 	refs_list(g, x, runs, &refs);
@@ -5459,7 +5865,7 @@ experiment_open(struct git *g, struct experiment *x)
 		output_open(x, 1);
 	ledger_open(x, MAKE);
 	transcripts_adopt(x, runs);
-	if (!begun)
+	if (!x->begun)
 		settings_write(x, &now);
 	lock_write(x, 0);
 	refs_follow(g, x, runs, &refs);
@@ -5499,38 +5905,84 @@ samples_order(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median of a benchmark at one point; -1 if there is none. */
-static double
-samples_median(const struct experiment *x, int run, int iteration,
-    const char *benchmark)
+/* Read the samples of a benchmark at one point, sorted; s->n 0: none. */
+static void
+samples_read(const struct experiment *x, int run, int iteration,
+    const char *benchmark, struct samples *s)
 {
 	char *text = file_text(x->output_fd, benchmark_file(x, run, iteration,
 	    benchmark), NULL), *fields[5];
-	struct samples s = { NULL, 0 };
-	double median = -1;
 
+	memset(s, 0, sizeof *s);
 	while (text != NULL && csv_next(&text, fields, 5) == 5)
 		if (isdigit((unsigned char)fields[4][0]))
-			samples_add(&s, strtod(fields[4], NULL));
-	if (s.n > 0) {
-		qsort(s.us, s.n, sizeof *s.us, samples_order);
-		median = (s.us[s.n / 2] + s.us[(s.n - 1) / 2]) / 2;
-	}
-	free(s.us);
-	return median;
+			samples_add(s, strtod(fields[4], NULL));
+	if (s->n > 0)
+		qsort(s->us, s->n, sizeof *s->us, samples_order);
 }
 
-/* The runtime at iteration 0 over that at the last point measured. */
-static const char *
-speedup(const struct experiment *x, const struct run *r, const char *benchmark)
+static double
+samples_median(const struct samples *s)
 {
-	double before = samples_median(x, r->id, 0, benchmark), after = -1;
+	return (s->us[s->n / 2] + s->us[(s->n - 1) / 2]) / 2;
+}
+
+/*
+ * How much faster a run made a benchmark: the median at iteration 0 over that
+ * at the last point measured; 0 if one is missing.  `mark` is "~" if the
+ * samples overlap, "?" if each is a single one.
+ */
+static double
+speedup(const struct experiment *x, const struct run *r, const char *name,
+    const char **mark)
+{
+	struct samples before, after;
+	double ratio = 0;
 	int m;
 
-	for (m = r->next - 1; m > 0 && after < 0; m--)
-		after = samples_median(x, r->id, m, benchmark);
-	return before > 0 && after > 0 ? pool_printf("%.2fx", before / after) :
-	    "-";
+	samples_read(x, r->id, 0, name, &before);
+	memset(&after, 0, sizeof after);
+	for (m = r->next - 1; m > 0 && after.n == 0; m--)
+		samples_read(x, r->id, m, name, &after);
+	*mark = "";
+	if (before.n > 0 && after.n > 0 && samples_median(&after) > 0) {
+		ratio = samples_median(&before) / samples_median(&after);
+		if (before.n == 1 && after.n == 1)
+			*mark = "?";
+		else if (before.us[0] <= after.us[after.n - 1] &&
+		    after.us[0] <= before.us[before.n - 1])
+			*mark = "~";
+	}
+	samples_free(&before);
+	samples_free(&after);
+	return ratio;
+}
+
+/* The same as 1.19x, ~1.02x or 1.19x?; "-" if it is unknown. */
+static const char *
+speedup_text(const struct experiment *x, const struct run *r, const char *name)
+{
+	const char *mark;
+	double ratio = speedup(x, r, name, &mark);
+
+	return ratio <= 0 ? "-" : *mark == '~' ? pool_printf("~%.2fx", ratio) :
+	    pool_printf("%.2fx%s", ratio, mark);
+}
+
+/* The product of a run's speed-ups; 0 if one is unknown.  Set any if not all. */
+static double
+run_speedup(const struct experiment *x, const struct run *r, int *any)
+{
+	double product = x->opt.benchmark_n > 0, ratio;
+	const char *mark;
+	size_t i;
+
+	for (i = 0; i < x->opt.benchmark_n; i++) {
+		ratio = speedup(x, r, x->opt.benchmarks[i].name, &mark);
+		product *= ratio;
+		*any |= ratio > 0;
+	}
+	return product;
 }
 
 static const char *
@@ -5539,15 +5991,20 @@ dollars(double cost, int unknown)
 	return pool_printf("$%.2f%s", cost, unknown > 0 ? "+?" : "");
 }
 
-/* Print a row of the table; a run of NULL prints the heading. */
+/*
+ * Print a row of the table: the heading if r is NULL, the total line if its id
+ * is 0.
+ */
 static void
-table_row(const struct experiment *x, const struct run *r, const int *shown)
+table_row(const struct experiment *x, const struct run *r, const int *shown,
+    int best)
 {
-	const struct words *b = &x->opt.benchmarks;
+	const struct options *p = &x->opt;
 	size_t i;
 	int o, width;
 
-	printf(r == NULL ? "run" : "%3d", r == NULL ? 0 : r->id);
+	printf("%5s", r == NULL ? "run" : r->id == 0 ? "total" :
+	    pool_printf("%s%d", r->id == best ? "*" : "", r->id));
 	for (o = 0; o < OUTCOMES; o++)
 		if (shown[o])
 			printf("  %*s", (int)strlen(outcomes[o].name), r == NULL
@@ -5555,49 +6012,60 @@ table_row(const struct experiment *x, const struct run *r, const int *shown)
 			    r->counts[o]));
 	printf("  %10s  %8s", r == NULL ? "agent time" : duration(r->seconds),
 	    r == NULL ? "cost" : dollars(r->cost, r->unknown));
-	for (i = 0; i < b->n; i++) {
-		width = (int)strcspn(b->v[i], "=");
-		printf("  %*s", width < 6 ? 6 : width, r == NULL ?
-		    pool_printf("%.*s", width, b->v[i]) :
-		    speedup(x, r, b->v[i]));
+	for (i = 0; i < p->benchmark_n && (r == NULL || r->id > 0); i++) {
+		width = (int)strlen(p->benchmarks[i].name);
+		printf("  %*s", width < 7 ? 7 : width, r == NULL ?
+		    p->benchmarks[i].name : speedup_text(x, r,
+		    p->benchmarks[i].name));
 	}
 	putchar('\n');
 }
 
-/* Print what the runs have come to. */
+/* Print what the runs have come to, and what can be typed next. */
 static void
 table_print(const struct experiment *x, const struct run *runs)
 {
-	const struct run *r, *first = runs + x->opt.first;
-	const struct run *last = runs + x->opt.last;
-	int shown[OUTCOMES] = { 0 }, o, unknown = 0, rows = 0, told = 0;
-	double cost = 0;
+	const struct run *r, *last = runs + x->opt.last, *best = NULL;
+	struct run total;
+	double most = 1, product;
+	int o, any = 0;
 
-	for (r = first; r <= last; r++) {
+	memset(&total, 0, sizeof total);
+	for (r = runs + x->opt.first; r <= last; r++) {
 		for (o = 0; o < OUTCOMES; o++)
-			shown[o] |= r->counts[o] > 0;
-		cost += r->cost;
-		unknown += r->unknown;
-		rows += r->rows;
+			total.counts[o] += r->counts[o];
+		total.cost += r->cost;
+		total.seconds += r->seconds;
+		total.unknown += r->unknown;
+		total.rows += r->rows;
+		product = run_speedup(x, r, &any);
+		if (last > runs + x->opt.first && product > most) {
+			most = product;
+			best = r;
+		}
 	}
-	if (rows == 0)
+	if (total.rows == 0)
 		return;
-	table_row(x, NULL, shown);
-	for (r = first; r <= last; r++)
-		table_row(x, r, shown);
-	printf("\ncost: $%.2f%s\n", cost, unknown > 0 ?
-	    pool_printf(", and %d attempt%s of unknown cost", unknown,
-	    unknown == 1 ? "" : "s") : "");
-	if (x->opt.benchmarks.n > 0)
-		printf("benchmarks: speed-up from iteration 0 to the last one "
-		    "measured; 2.00x is twice as fast\n");
-	for (r = first; r <= last; r++)
-		if (r->next > 1)
-			printf("%s  %s\n", told++ == 0 ? "to see what a run "
-			    "changed:\n" : "", quoted(ARGV("-C", x->top, "diff",
-			    "--stat", pool_printf("%.12s", x->base),
-			    branch_ref(x, r->id, r->next - 1) +
-			    strlen("refs/heads/"))));
+	table_row(x, NULL, total.counts, 0);
+	for (r = runs + x->opt.first; r <= last; r++)
+		if (r->rows > 0)
+			table_row(x, r, total.counts, best == NULL ? 0 :
+			    best->id);
+	table_row(x, &total, total.counts, 0);
+	if (total.unknown > 0)
+		printf("+?: and %d attempt%s of unknown cost\n", total.unknown,
+		    total.unknown == 1 ? "" : "s");
+	if (any)
+		printf("2.00x: twice as fast as the run's own baseline; *: the "
+		    "best run; ~: the samples overlap;\n?: a single sample "
+		    "each (see --samples)\n");
+	for (r = best == NULL ? last : best; r > runs && r->next == 1; r--)
+		;
+	if (r > runs && r->next > 1)
+		printf("to see what run %d changed: %s\n", r->id, quoted(ARGV(
+		    "-C", x->top, "diff", "--stat", pool_printf("%.12s",
+		    x->base), branch_ref(x, r->id, r->next - 1) +
+		    strlen("refs/heads/"))));
 }
 
 /* The dollars that claude's own --max-budget-usd allows a call, or 0. */
@@ -5625,14 +6093,14 @@ plan_limits(const struct experiment *x)
 	double runs = (double)(o->last - o->first + 1);
 	double iterations = runs * (double)o->iterations;
 	double calls = iterations * (double)(1 + o->retries);
-	double points = o->benchmarks.n == 0 ? 0 : runs *
+	double points = o->benchmark_n == 0 ? 0 : runs *
 	    (o->every_iteration ? 1 + (double)o->iterations : 2);
 	double agent = runs * o->timeout / 3600;
 	double retries = iterations * (double)o->retries *
 	    o->iteration_timeout / 3600;
-	double measuring = points * ((double)o->benchmarks.n *
-	    (double)o->samples + (o->build != NULL)) * o->benchmark_timeout /
-	    3600;
+	double measuring = points * ((double)o->benchmark_n *
+	    (double)o->samples + (o->build != NULL) + (o->setup != NULL)) *
+	    o->benchmark_timeout / 3600;
 	double budget = call_budget(&o->claude_arguments);
 
 	printf("iterations: at most %.0f in %.0f run%s\n", iterations, runs,
@@ -5643,6 +6111,9 @@ plan_limits(const struct experiment *x)
 	    " time out, %.1f of measurements\n", (agent + retries + measuring) /
 	    (double)(o->jobs < (long)runs ? o->jobs : (long)runs),
 	    agent, retries, measuring);
+	if (o->budget > 0)
+		printf("cost: stops after about $%.2f (--budget); calls at work"
+		    " go on, and unknown costs are not counted\n", o->budget);
 	if (budget > 0)
 		printf("cost: at most about $%.2f, because --max-budget-usd "
 		    "ends a call at about $%.2f\n", calls * budget, budget);
@@ -5674,13 +6145,15 @@ plan(struct git *g, struct experiment *x)
 	if (!o->benchmark_only)
 		printf("claude, in a copy: %s < prompt\nprompt:\n%s",
 		    quoted(x->command.v), claude_prompt(x, (int)o->first, 1));
+	if (o->setup != NULL)
+		printf("setup: %s\n", o->setup);
 	if (o->build != NULL)
 		printf("build: %s\n", o->build);
-	for (i = 0; i < o->benchmarks.n; i++)
-		printf("benchmark %.*s: %s\n",
-		    (int)strcspn(o->benchmarks.v[i], "="), o->benchmarks.v[i],
-		    strchr(o->benchmarks.v[i], '=') + 1);
-	if (o->benchmarks.n == 0)
+	for (i = 0; i < o->benchmark_n; i++)
+		printf("%s %s: %s\n", o->benchmarks[i].timed ? "time" :
+		    "benchmark", o->benchmarks[i].name,
+		    o->benchmarks[i].command);
+	if (o->benchmark_n == 0)
 		printf("no benchmark is given: nothing will be measured\n");
 	return flushed();
 }
@@ -5690,8 +6163,6 @@ plan(struct git *g, struct experiment *x)
 static void
 options_default(struct options *o)
 {
-	size_t i;
-
 	memset(o, 0, sizeof *o);
 	o->runs = RUNS;
 	o->iterations = ITERATIONS;
@@ -5704,8 +6175,6 @@ options_default(struct options *o)
 	o->benchmark_timeout = BENCHMARK_TIMEOUT_S;
 	o->baseline = baseline_default;
 	o->output = output_default;
-	for (i = 0; benchmarks_default[i] != NULL; i++)
-		words_add(&o->benchmarks, benchmarks_default[i]);
 }
 
 /* --help: the options with their defaults. */
@@ -5722,7 +6191,7 @@ usage(void)
 	for (s = settings; s->name != NULL; s++) {
 		value = s->kind == NUMBER ? pool_printf(" (%ld)",
 		    *LONG_AT(&o, s)) : s->kind == TIME ? pool_printf(" (%s)",
-		    duration(*TIME_AT(&o, s))) : s->at == AT(output) ?
+		    duration(*REAL_AT(&o, s))) : s->at == AT(output) ?
 		    pool_printf(" (%s)", o.output) : "";
 		printf("  %s --%-25s %s%s\n", s->letter < 256 ?
 		    pool_printf("-%c,", s->letter) : "   ",
@@ -5770,30 +6239,51 @@ option_time(const struct setting *s, const char *value)
 	return n;
 }
 
+static double
+option_dollars(const struct setting *s, const char *value)
+{
+	char *end;
+	double n = strtod(value, &end);
+
+	if (*end != '\0' || strspn(value, "0123456789.") != strlen(value) ||
+	    !(n > 0))
+		die(EXIT_USAGE, "--%s %s: expected dollars above 0, for example"
+		    " 25 or 7.50", s->name, value);
+	return n;
+}
+
 /* NAME=COMMAND, whose NAME becomes part of file names. */
 static void
-option_benchmark(struct words *list, const char *value)
+option_benchmark(struct options *o, const struct setting *s,
+    const char *value)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-";
 	size_t len = strspn(value, letters), i;
+	struct benchmark *b;
 
 	if (len == 0 || len > 64 || strchr(letters + 53, *value) != NULL ||
 	    value[len] != '=' || begins(value, "attempt-"))
-		die(EXIT_USAGE, "--benchmark %s: expected NAME=COMMAND; NAME is"
-		    " a letter or underscore, then letters, digits, '_', '.' "
-		    "or '-'", value);
+		die(EXIT_USAGE, "--%s %s: expected NAME=COMMAND; NAME is a "
+		    "letter or underscore, then letters, digits, '_', '.' or "
+		    "'-'", s->name, value);
 	if (begins(value, "build=") || begins(value, "setup="))
-		die(EXIT_USAGE, "--benchmark %s: the name %.*s is reserved: "
-		    "choose another", value, (int)len, value);
+		die(EXIT_USAGE, "--%s %s: the name %.*s is reserved: choose "
+		    "another", s->name, value, (int)len, value);
 	if (value[len + 1 + strspn(value + len + 1, " \t\n")] == '\0')
-		die(EXIT_USAGE, "--benchmark %s: the command is empty: expected"
-		    " NAME=COMMAND", value);
-	for (i = 0; i < list->n; i++)
-		if (strncmp(list->v[i], value, len + 1) == 0)
-			die(EXIT_USAGE, "--benchmark %s: the name %.*s is used "
-			    "twice: choose another", value, (int)len, value);
-	words_add(list, value);
+		die(EXIT_USAGE, "--%s %s: the command is empty: expected "
+		    "NAME=COMMAND", s->name, value);
+	for (i = 0; i < o->benchmark_n; i++)
+		if (strncmp(o->benchmarks[i].name, value, len) == 0 &&
+		    o->benchmarks[i].name[len] == '\0')
+			die(EXIT_USAGE, "--%s %s: the name %.*s is used twice: "
+			    "choose another", s->name, value, (int)len, value);
+	o->benchmarks = xrealloc(o->benchmarks, (o->benchmark_n + 1) *
+	    sizeof *b);
+	b = &o->benchmarks[o->benchmark_n++];
+	b->name = xstrdup(pool_printf("%.*s", (int)len, value));
+	b->command = xstrdup(value + len + 1);
+	b->timed = s->least > 0;
 }
 
 /* N or N-M. */
@@ -5812,6 +6302,17 @@ option_range(struct options *o, const struct setting *s, const char *value)
 		    "example 3 or 1-4", s->name, value);
 }
 
+/* The setting of an option letter; the last entry if there is none. */
+static const struct setting *
+setting_find(int letter)
+{
+	const struct setting *s = settings;
+
+	while (s->name != NULL && s->letter != letter)
+		s++;
+	return s;
+}
+
 /* Set one option as getopt_long found it. */
 static void
 option_set(struct options *o, const struct setting *s, const char *value)
@@ -5823,13 +6324,16 @@ option_set(struct options *o, const struct setting *s, const char *value)
 		*LONG_AT(o, s) = option_number(s, value);
 		break;
 	case TIME:
-		*TIME_AT(o, s) = option_time(s, value);
+		*REAL_AT(o, s) = option_time(s, value);
+		break;
+	case DOLLARS:
+		*REAL_AT(o, s) = option_dollars(s, value);
 		break;
 	case RANGE:
 		option_range(o, s, value);
 		break;
 	case BENCHMARK:
-		option_benchmark(LIST_AT(o, s), value);
+		option_benchmark(o, s, value);
 		break;
 	case LIST:
 		words_add(LIST_AT(o, s), value);
@@ -5851,6 +6355,7 @@ options_parse(struct options *o, int argc, char **argv)
 	struct option longs[MOST];
 	const char *last = argv[argc - 1];	/* before words are permuted */
 	char shorts[2 * MOST + 2] = ":";
+	const struct setting *s;
 	int c, n;
 
 	memset(longs, 0, sizeof longs);
@@ -5867,10 +6372,8 @@ options_parse(struct options *o, int argc, char **argv)
 		if (c == ':')
 			die(EXIT_USAGE, "%s: the option needs a value: see "
 			    PROGRAM " --help", last);
-		for (n = 0; settings[n].name != NULL &&
-		    settings[n].letter != (c == '?' ? optopt : c); n++)
-			;
-		if (c == '?' && settings[n].name != NULL && optopt > 0)
+		s = setting_find(c == '?' ? optopt : c);
+		if (c == '?' && s->name != NULL && optopt > 0)
 			die(EXIT_USAGE, "%s: the option takes no value: see "
 			    PROGRAM " --help", argv[optind - 1]);
 		if (c == '?')
@@ -5878,7 +6381,7 @@ options_parse(struct options *o, int argc, char **argv)
 			    PROGRAM " --help; options of claude go after \"--"
 			    "\"", optopt > 0 ? pool_printf("-%c", optopt) :
 			    argv[optind - 1]);
-		option_set(o, &settings[n], optarg);
+		option_set(o, s, optarg);
 	}
 }
 
@@ -5889,9 +6392,9 @@ options_check(struct options *o)
 	if (o->last > o->runs)
 		die(EXIT_USAGE, "--run %ld: expected at most %ld (see --runs)",
 		    o->last, o->runs);
-	if (o->benchmark_only && o->benchmarks.n == 0)
-		die(EXIT_USAGE, "--benchmark-only: name with --benchmark what "
-		    "to measure");
+	if (o->benchmark_only && o->benchmark_n == 0)
+		die(EXIT_USAGE, "--benchmark-only: name what to measure with "
+		    "--benchmark or --time");
 	if (o->first == 0) {
 		o->first = 1;
 		o->last = o->runs;
@@ -5911,6 +6414,8 @@ options_read(struct options *o, int argc, char **argv)
 		words_add(&o->claude_arguments, argv[i]);
 	argv[words] = NULL;
 	options_parse(o, words, argv);
+	for (i = 0; o->benchmark_n == 0 && benchmarks_default[i] != NULL; i++)
+		option_benchmark(o, setting_find('b'), benchmarks_default[i]);
 	if (o->help) {
 		usage();
 		return 1;
@@ -6151,8 +6656,10 @@ experiment(struct git *g, struct experiment *x)
 		x->shared->unknown += runs[id].unknown;
 	}
 	if (is_missing(x, runs)) {
-		if (x->opt.benchmarks.n == 0)
+		if (x->opt.benchmark_n == 0)
 			say("no benchmark is given: nothing will be measured");
+		if (x->opt.setup == NULL && !x->begun)
+			ignored_tell(x);
 		jobs(x, runs);
 		rmdir(x->copies);
 	} else {

@@ -212,8 +212,8 @@ LINES_OF_TREE='[ ! -e rehearsal.txt ] || cat rehearsal.txt; echo runtime: 1ms'
 	failed b 1
 }
 
-@test "if a benchmark prints no runtime its wall time is the sample" {
-	experiment -q -r 1 -i 1 --samples 2 -b nap='sleep 0.1'
+@test "--time takes the wall time of a command" {
+	experiment -q -r 1 -i 1 --samples 2 --time nap='sleep 0.1'
 	local n
 	[ "$(us nap 1 | wc -w)" = 2 ]
 	for n in $(us nap 1); do
@@ -223,7 +223,7 @@ LINES_OF_TREE='[ ! -e rehearsal.txt ] || cat rehearsal.txt; echo runtime: 1ms'
 }
 
 @test "the wall time of a short command is above zero" {
-	experiment -q -r 1 -i 1 -b nothing=true
+	experiment -q -r 1 -i 1 --time nothing=true
 	[ "$(us nothing 0)" -gt 0 ]
 	[ "$(us nothing 1)" -gt 0 ]
 }
@@ -233,7 +233,7 @@ LINES_OF_TREE='[ ! -e rehearsal.txt ] || cat rehearsal.txt; echo runtime: 1ms'
 	no_emulator 'system calls for strace'
 	CC_TEST_ID=$BATS_TEST_TMPDIR run -0 strace -f -qq -o trace -e trace=clone,clone3,vfork \
 	    -e inject=clone,clone3,vfork:delay_exit=100000 "$CCRE" -q --no-plugin -o "$OUT" \
-	    -r 1 -i 1 -b nap='sleep 0.1' "$PROJECT" exp
+	    -r 1 -i 1 --time nap='sleep 0.1' "$PROJECT" exp
 	[ "$(us nap 1)" -ge 100000 ]
 }
 

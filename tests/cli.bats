@@ -95,7 +95,7 @@ recorder() {
 # table RUN COLUMN: that cell of the final table, which is in the file stdout.
 table() {
 	awk -v run="$1" -v column="$2" '
-	    { gsub(/^ +/, ""); n = split($0, cell, /  +/) }
+	    { gsub(/^ +\*?/, ""); n = split($0, cell, /  +/) }
 	    !at { for (i = 1; i <= n; i++) if (cell[i] == column) at = i }
 	    cell[1] == run { print cell[at]; exit }' stdout
 }
@@ -447,7 +447,7 @@ unprivileged() {
 # ---- what a person sees -----------------------------------------------------
 
 @test "--verbose prints each command before it runs, as it can be pasted" {
-	ccre -v --no-plugin -o "$OUT" -r 1 -i 1 -b 'a=echo "it'\''s printed"' "$PROJECT" exp -- --model "it's" > stdout 2> stderr
+	ccre -v --no-plugin -o "$OUT" -r 1 -i 1 --time 'a=echo "it'\''s printed"' "$PROJECT" exp -- --model "it's" > stdout 2> stderr
 	grep -q ' commit-tree ' stderr
 	grep -q -e "--model 'it'\\\\''s'" stderr
 	sed -n 's/^+ \(.*sh -c\)/\1/p' stderr | head -n 1 | sh > pasted

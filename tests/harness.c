@@ -218,12 +218,19 @@ seconds(const char *text)
 static int
 runtimes(void)
 {
+	char line[4096];
+	const char *at;
 	double us;
 
-	while ((us = runtime_next(stdin)) >= 0)
-		printf("%.0f\n", us);
-	if (us == -2)
-		printf("malformed\n");
+	while (line_read(stdin, line, sizeof line)) {
+		colours_remove(line);
+		us = runtime_read(line, &at);
+		if (us == -2)
+			printf("malformed\n");
+		else if (us >= 0)
+			printf("%.*s%s%.0f\n", (int)runtime_name(line), line,
+			    runtime_name(line) > 0 ? " " : "", us);
+	}
 	return 0;
 }
 

@@ -316,7 +316,7 @@ init_says() {
 
 @test "claude and benchmarks know the run's number, and PWD is the copy" {
 	looks
-	ccre --no-plugin -r 2 -i 1 -o "$OUT" -b env=env "$PROJECT" secret
+	ccre --no-plugin -r 2 -i 1 -o "$OUT" --time env=env "$PROJECT" secret
 	# shellcheck disable=SC2097,SC2098
 	REHEARSAL=$SCENE/look experiment -r 2 -i 1
 	grep -qx CC_RUN_EXPERIMENTS_RUN=2 environment

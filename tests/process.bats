@@ -290,7 +290,7 @@ timed_out() {
 # they are gone before the benchmark, and the ledger counts COUNT of them.
 left_behind() {
 	REHEARSAL=$SCENE/left quick -r 1 -i 1 \
-	    -b 'alone=[ ! -e rehearsal.txt ] || flock -n "$WITNESS" true'
+	    --time 'alone=[ ! -e rehearsal.txt ] || flock -n "$WITNESS" true'
 	nobody_left
 	[ "$(ledger outcome)" = success ]
 	echo "survivors: $(ledger survivors)"
@@ -438,11 +438,11 @@ left_behind() {
 @test "a benchmark's daemon, also of one that ignores TERM, is gone before the next benchmark" {
 	linux_only
 	quick -r 1 -i 1 --benchmark-timeout 1 \
-	    -b 'daemon=exec 9>> "$WITNESS"; flock 9; setsid sleep 1000 & setsid sleep 1000 & :' \
-	    -b 'alone=flock -n "$WITNESS" true' \
-	    -b 'deaf=[ -e rehearsal.txt ] || exit 0; exec 9>> "$WITNESS"; flock 9
+	    --time 'daemon=exec 9>> "$WITNESS"; flock 9; setsid sleep 1000 & setsid sleep 1000 & :' \
+	    --time 'alone=flock -n "$WITNESS" true' \
+	    --time 'deaf=[ -e rehearsal.txt ] || exit 0; exec 9>> "$WITNESS"; flock 9
 	        trap "" TERM; while :; do sleep 1; done' \
-	    -b 'again=flock -n "$WITNESS" true'
+	    --time 'again=flock -n "$WITNESS" true'
 	[ "$(csv_lines exp--run-1--iteration-0--daemon.csv)" = 2 ]
 	[ "$(csv_lines exp--run-1--iteration-1--alone.csv)" = 2 ]
 	[ "$(csv_lines exp--run-1--iteration-1--deaf.csv)" = 1 ]
@@ -722,10 +722,10 @@ no_survivors_yet() {
 
 @test "a signal during a benchmark keeps the work, and nothing is measured by half" {
 	linux_only
-	begin -r 1 -i 2 --every-iteration -b 'first=[ -e rehearsal.txt ] || exit 0
+	begin -r 1 -i 2 --every-iteration --time 'first=[ -e rehearsal.txt ] || exit 0
 	    exec 9>> "$WITNESS"; flock 9; trap "" HUP
 	    setsid sleep 1000 & echo dirt > dirt.txt; touch "$AT_WORK"; sleep 1000' \
-	    -b 'second=true'
+	    --time 'second=true'
 	at_work
 	kill -HUP "$RUNNER"
 	finish
@@ -738,7 +738,7 @@ no_survivors_yet() {
 }
 
 @test "a signal during the build ends it too" {
-	begin -r 1 -i 1 --build 'touch "$AT_WORK"; sleep 1000' -b 'b=true'
+	begin -r 1 -i 1 --build 'touch "$AT_WORK"; sleep 1000' --time 'b=true'
 	at_work
 	kill -INT "$RUNNER"
 	finish
@@ -792,11 +792,11 @@ no_survivors_yet() {
 	chmod +x bin/git
 	for k in 3 8 14 21; do
 		rm -f gits
-		TERM_AT=$k begin -r 1 -i 2 -b b=true
+		TERM_AT=$k begin -r 1 -i 2 --time b=true
 		finish
 		[ "$ENDED" = 'signal 15' ] || [ "$ENDED" = 'exit 0' ]
 	done
-	experiment -r 1 -i 2 -b b=true
+	experiment -r 1 -i 2 --time b=true
 	[ "$(awk -F, '$6 == 1 { print $3 $5 }' "$OUT/exp--iterations.csv" | paste -sd' ')" = \
 	    '1success 2success' ]
 	[ "$(project show exp-run-1-iteration-2:rehearsal.txt | wc -l)" = 2 ]
@@ -871,7 +871,7 @@ masks_empty() {
 	X
 	export REHEARSAL="$SCENE/looks hang"
 	begin -r 1 -i 2 --retries 0 --iteration-timeout 1 \
-	    -b "masks=grep -E '^Sig(Blk|Ign)' /proc/self/status"
+	    --time "masks=grep -E '^Sig(Blk|Ign)' /proc/self/status"
 	finish
 	[ "$ENDED" = 'exit 124' ]
 	[ "$(outcomes)" = 'success timeout' ]
@@ -899,7 +899,7 @@ masks_empty() {
 			case $closed in *0*) exec 0<&- ;; esac
 			case $closed in *1*) exec 1>&- ;; esac
 			case $closed in *2*) exec 2>&- ;; esac
-			experiment -v -r 1 -i 1 -b 'b=echo hello' 3>&-
+			experiment -v -r 1 -i 1 --time 'b=echo hello' 3>&-
 		)
 		[ "$(csv_lines exp--iterations.csv) $(csv_lines exp--diffstats.csv)" = '2 2' ]
 		[ "$(head -n 1 "$OUT/exp--experiment.csv")" = key,value ]
@@ -922,7 +922,7 @@ masks_empty() {
 	X
 	# bats has one of its own.
 	REHEARSAL=$SCENE/looks experiment -r 1 -i 1 --build 'sh "$SCRIPT" build' \
-	    -b b='sh "$SCRIPT" benchmark' 3>&- 4>&- 7< /dev/null 19> nineteen
+	    --time b='sh "$SCRIPT" benchmark' 3>&- 4>&- 7< /dev/null 19> nineteen
 	[ "$(echo seen/*)" = 'seen/benchmark seen/build seen/claude seen/git' ]
 	grep -q ' 2 -> ' seen/git
 	# The shell itself holds its script open.
@@ -940,7 +940,7 @@ masks_empty() {
 	chmod +x bin/git
 	{
 		experiment -r 1 -i 1 --build 'cat; readlink /proc/$$/fd/0' \
-		    -b 'input=cat; readlink /proc/$$/fd/0'
+		    --time 'input=cat; readlink /proc/$$/fd/0'
 		read -r line
 	} <<< "this is mine"
 	[ "$line" = "this is mine" ]

@@ -411,12 +411,23 @@ arm() {
 	runtime: 2 s|2000000
 	runtime:7us|7
 	runtime:\t1500\tns|2
-	fib: runtime: 1.25ms ok|1250
+	fib: runtime: 1.25ms ok|fib 1250
+	fib.2-b: n=3 runtime: 1 ms|fib.2-b 1000
+	Container runtime: 20 s|20000000
+	\033[32mruntime:\033[0m 12.5 ms|12500
+	x: \033[1;31mruntime:\t.5\tms\033[0m|x 500
+	runtime: 12.5 ms\r|12500
+	runtime: 12.5ms/op|12500
+	runtime: 1.5 ms ± 0.2 ms|1500
 	noise|
+	Runtime: 5 ms|
+	runtime = 5 ms|
 	the runtime: see below|
 	runtime: 1,5ms|malformed
 	runtime: 15|malformed
 	runtime: 5min|malformed
+	runtime: 2 sec|malformed
+	runtime: 12.5 µs|malformed
 	runtime: 1.2.3ms|malformed
 	runtime: 0x10ms|malformed
 	runtime: -3ms|malformed

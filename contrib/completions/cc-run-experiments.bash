@@ -13,13 +13,13 @@ _cc_run_experiments() {
 	-p|--prompt) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-o|--output) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	-r|--runs|-i|--iterations|-t|--timeout|--iteration-timeout|\
-	--idle-timeout|--retries|-b|--benchmark|--build|\
-	--benchmark-timeout|--samples|--protect|--run|-j|--jobs) ;;
+	--idle-timeout|--retries|--budget|-b|--benchmark|--time|--setup|\
+	--build|--benchmark-timeout|--samples|--protect|--run|-j|--jobs) ;;
 	*)
 		case $word in
 		-*) mapfile -t COMPREPLY < <(compgen -W '--runs --iterations --timeout --iteration-timeout --idle-timeout
-		    --retries --prompt --no-plugin --benchmark --build
-		    --benchmark-timeout --samples --every-iteration --protect --output
+		    --retries --budget --prompt --no-plugin --benchmark --time
+		    --setup --build --benchmark-timeout --samples --every-iteration --protect --output
 		    --benchmark-only --run --jobs --wait --dry-run
 		    --quiet --verbose --help --version' -- "$word") ;;
 		*) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
