@@ -5307,7 +5307,8 @@ points_measure(struct copy *c, struct run *runs)
 				points[n++].key = hash(0, result_name(x,
 				    (int)id, m, ""));
 			}
-	qsort(points, n, sizeof *points, point_order);
+	if (n > 0)
+		qsort(points, n, sizeof *points, point_order);
 	for (i = 0; i < n; i++)
 		if (point_measure(c, &runs[points[i].run],
 		    points[i].iteration) != 0)
@@ -6317,7 +6318,7 @@ setting_find(int letter)
 static void
 option_set(struct options *o, const struct setting *s, const char *value)
 {
-	if (value != NULL && *value == '\0')
+	if (s->value != NULL && (value == NULL || *value == '\0'))
 		die(EXIT_USAGE, "--%s: the value is empty", s->name);
 	switch (s->kind) {
 	case NUMBER:
