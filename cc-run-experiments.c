@@ -67,6 +67,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
+#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -630,7 +631,7 @@ words_have(const struct words *w, const char *word)
 static void
 words_put(struct words *w, size_t i, const char *word)
 {
-	if (i == w->n) {
+	if (w->v == NULL || i == w->n) {
 		words_add(w, word);
 	} else {
 		char *copy = xstrdup(word);
@@ -2825,9 +2826,10 @@ copy_config(struct copy *c)
 static void
 copy_open(struct copy *c, const struct experiment *x, int run)
 {
-	struct sweep w = { .mark = c->mark, .children = 1 };
+	struct sweep w = { .children = 1 };
 
 	memset(c, 0, sizeof *c);
+	w.mark = c->mark;
 	c->x = x;
 	c->run = run;
 	COPY(c->run_dir, pool_printf("%s/run-%d", x->copies, run));
@@ -3138,7 +3140,7 @@ agent_git_empty(const struct copy *c)
 
 	if (dir == NULL)
 		files_remove(AT_FDCWD, agent_git(c, ""));
-	while ((d = dir_next(dir)) != NULL) {
+	while (dir != NULL && (d = dir_next(dir)) != NULL) {
 		below = NULL;
 		if (strcmp(d->d_name, "objects") == 0 ||
 		    strcmp(d->d_name, "refs") == 0 ||
@@ -3792,6 +3794,7 @@ struct run {
 static const char *
 run_commit(const struct run *r)
 {
+	assert(r->commits.v != NULL);
 	return r->commits.v[r->commits.n - 1];
 }
 
@@ -5930,8 +5933,8 @@ samples_median(const struct samples *s)
 
 /*
  * How much faster a run made a benchmark: the median at iteration 0 over that
- * at the last point measured; 0 if one is missing.  `mark` is "~" if the
- * samples overlap, "?" if each is a single one.
+ * at the last point measured; 0 if one is missing or the last measurement
+ * failed.  `mark` is "~" if the samples overlap, "?" if each is a single one.
  */
 static double
 speedup(const struct experiment *x, const struct run *r, const char *name,
@@ -5939,11 +5942,13 @@ speedup(const struct experiment *x, const struct run *r, const char *name,
 {
 	struct samples before, after;
 	double ratio = 0;
-	int m;
+	int m = r->next - 1;
 
+	while (m > 0 && !output_has(x, benchmark_file(x, r->id, m, name)))
+		m--;
 	samples_read(x, r->id, 0, name, &before);
 	memset(&after, 0, sizeof after);
-	for (m = r->next - 1; m > 0 && after.n == 0; m--)
+	if (m > 0)
 		samples_read(x, r->id, m, name, &after);
 	*mark = "";
 	if (before.n > 0 && after.n > 0 && samples_median(&after) > 0) {

@@ -162,44 +162,6 @@ slurm() {
 	[ "$(rows)" = '1/1 interrupted' ]
 }
 
-# ---- Kubernetes -------------------------------------------------------------
-
-# manifest FILE: check it with the schema of its kinds.
-manifest() {
-	local modules=$CCRE_ROOT/.cache/npm
-	[ -d "$modules/node_modules/kubernetes-models" ] || skip 'no schema: .ci/run installs it'
-	node "$CCRE_ROOT/tests/kubernetes.mjs" "$1" "$modules"
-}
-
-@test "the Kubernetes manifest fits the schema of its kinds" {
-	skip "the schema check of version 2 is not finished"
-	[ "$(manifest "$CCRE_ROOT/contrib/kubernetes.yaml")" = $'Job experiment\nJob experiment-measure' ]
-}
-
-@test "a Kubernetes manifest with a wrong type does not fit the schema" {
-	skip "the schema check of version 2 is not finished"
-	sed 's/parallelism: 2/parallelism: two/' "$CCRE_ROOT/contrib/kubernetes.yaml" > bad.yaml
-	run -1 manifest bad.yaml
-	[[ $output == *'parallelism must be integer'* ]]
-}
-
-@test "the commands of the Kubernetes manifest make the runs and measure them" {
-	local n
-	ln -s "$CCRE" bin/cc-run-experiments
-	awk '/>-$/ { on = 1; next } /^ {10}[a-z]/ { if (on) print ""; on = 0 } on { printf "%s ", $0 }' \
-	    "$CCRE_ROOT/contrib/kubernetes.yaml" |
-	    sed "s|/data/results|'$OUT'|;s|/data/project|'$PROJECT'|;s|--runs 5|--runs 2 -i 1|;s|--samples 5|--samples 2|" > commands
-	sed -i "s/sh benchmark.sh/echo runtime: 1ms/" commands
-	[ "$(wc -l < commands)" = 2 ]
-	export CC_TEST_ID=$BATS_TEST_TMPDIR
-	for n in 0 1; do
-		JOB_COMPLETION_INDEX=$n /bin/sh -c "$(sed -n 1p commands)"
-	done
-	/bin/sh -c "$(sed -n 2p commands)"
-	[ "$(rows)" = $'1/1 success\n2/1 success' ]
-	[ "$(cat "$OUT"/*--work.csv | grep -c ^exp,)" = 8 ]
-}
-
 # ---- completions ------------------------------------------------------------
 
 # offered WORD...: what bash offers for the last word.
@@ -282,12 +244,12 @@ offered() {
 }
 
 @test "calls of the rehearsal claude at the same time have different numbers" {
-	[ -z "${BATS_TEST_TIMEOUT-}" ] || skip "wait also waits for the clock of BATS_TEST_TIMEOUT"
-	local n
+	local n pids=()
 	for n in $(seq 10); do
 		REHEARSAL_STATE=$PWD/numbers "$CCRE_ROOT/contrib/rehearsal-claude" <<< prompt > "said-$n" &
+		pids+=($!)
 	done
-	wait
+	wait "${pids[@]}"
 	[ "$(grep -ho '"session_id":"[^"]*' said-* | sort -u | wc -l)" = 10 ]
 }
 

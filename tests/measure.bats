@@ -166,6 +166,13 @@ prints() {
 	grep -q 'twice as fast' stdout
 }
 
+@test "the table shows no speed-up of a run whose last measurement failed" {
+	REHEARSAL_EDIT='echo "$call" >> speed' experiment -r 1 -i 2 --every-iteration \
+	    -b w='[ "$(cat speed)" != "1
+2" ] && echo runtime: 4ms' > stdout
+	[[ $(grep '^ *1 ' stdout) == *' -' ]]
+}
+
 @test "a cost that is unknown is marked, and never shown as 0" {
 	REHEARSAL='crash success' experiment -r 1 -i 2 > stdout 2> stderr
 	grep -q 'cost unknown' stderr
