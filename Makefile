@@ -53,6 +53,9 @@ check-crash: cc-run-experiments
 	sh tests/crash ./cc-run-experiments KILL
 	CRASH=caller sh tests/crash ./cc-run-experiments KILL
 	sh tests/crash ./cc-run-experiments TERM
+	OPTIONS=--in-place sh tests/crash ./cc-run-experiments KILL
+	OPTIONS=--in-place CRASH=caller sh tests/crash ./cc-run-experiments KILL
+	OPTIONS=--in-place sh tests/crash ./cc-run-experiments INT
 	sh tests/crash ./cc-run-experiments fsync=EIO
 	sh tests/crash ./cc-run-experiments write=ENOSPC
 	sh tests/crash ./cc-run-experiments renameat=EIO

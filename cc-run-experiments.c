@@ -37,6 +37,7 @@
  *    the rows.  To continue is to read the ledger.
  *  - Each run is a child process.  A lock in the repository prevents two
  *    runners from making the same run.  Its holder may remove the run's copy.
+ *  - --in-place: the work tree and the .git are the user's own.
  *
  * Exit status: 0 all runs are finished; 1 the runner could not go on;
  * 2 usage; 3 two failures in a row or budget spent; 75 rate limit, or another runner has the
@@ -204,7 +205,7 @@ struct options {			/* the command line */
 	struct benchmark *benchmarks;
 	size_t benchmark_n;
 	struct words protect, claude_arguments;
-	int no_plugin, every_iteration, benchmark_only, wait;
+	int no_plugin, every_iteration, benchmark_only, in_place, wait;
 	int dry_run, quiet, verbose, help, version;
 };
 
@@ -271,6 +272,8 @@ static const struct setting {
 	{ 'o', "output", "DIR", TEXT, FREE, AT(output), 0, "where results go" },
 	{ 266, "run", "N[-M]", RANGE, FREE, AT(first), 1, "only these runs" },
 	{ 'j', "jobs", "N", NUMBER, FREE, AT(jobs), 1, "runs at work at once" },
+	{ 270, "in-place", NULL, FLAG, SAME, AT(in_place), 0,
+	    "work in directory itself, not in a copy" },
 	{ 'w', "wait", NULL, FLAG, FREE, AT(wait), 0,
 	    "sleep until a rate limit resets, then go on" },
 	{ 'n', "dry-run", NULL, FLAG, FREE, AT(dry_run), 0,
@@ -1092,7 +1095,8 @@ struct experiment {
 	char git[PATH_MAX], claude[PATH_MAX];	/* absolute */
 	char plugin[PATH_MAX];		/* $CC_PLUGIN_DIR, in both arms */
 	char top[PATH_MAX];		/* the user's top level, or bare repository */
-	char common[PATH_MAX];		/* the user's git directory */
+	char common[PATH_MAX];		/* the user's git directory, */
+	char own[PATH_MAX];		/* and that of the work tree */
 	char base[ID_SIZE];		/* the baseline commit */
 	char branch[NAME_SIZE];		/* its branch in the agent's .git */
 	char output[PATH_MAX];		/* the folder of the files, */
@@ -1220,9 +1224,10 @@ show_draw(const struct experiment *x, double now)
  * them: byte 0 is held while shared files are written, byte N by the runner
  * that has run N, byte N + 2^19 by the child at work on it.  The kernel
  * releases a lock when its holder ends, but also when the holder closes any
- * descriptor of the file: it is opened once and never closed.
+ * descriptor of the file: it is opened once and never closed.  --in-place has
+ * two bytes for all prefixes.
  */
-enum { LOCK_BITS = 20, LOCK_CHILD = 1 << 19 };
+enum { LOCK_BITS = 20, LOCK_CHILD = 1 << 19, PLACE = 0, PLACE_CHILD = 1 };
 
 /* Apply a lock command to count bytes of a file; 0, or -1 with errno. */
 static int
@@ -1264,10 +1269,11 @@ lock_runs(const struct experiment *x, off_t byte, long first, long last,
 		if (monotonic() - start >= seconds &&
 		    lock_range(x, F_GETLK, F_WRLCK, byte + first,
 		    last - first + 1, &range) == 0 && range.l_type != F_UNLCK)
-			die(EXIT_LATER, "process %ld works on run %ld of prefix"
-			    " %s in %s: repeat the command later",
-			    (long)range.l_pid, (long)(range.l_start -
-			    x->lock_start - byte), x->opt.prefix, x->top);
+			die(EXIT_LATER, "process %ld works on %s of prefix %s "
+			    "in %s: repeat the command later",
+			    (long)range.l_pid, first == 0 ? "--in-place" :
+			    pool_printf("run %ld", (long)(range.l_start -
+			    x->lock_start - byte)), x->opt.prefix, x->top);
 		nap(50);
 	}
 }
@@ -1286,6 +1292,12 @@ lock_start(const struct experiment *x)
 	lock_runs(x, LOCK_CHILD, o->first, o->last, ORPHAN_S);
 	lock_range(x, F_SETLK, F_UNLCK, LOCK_CHILD + o->first,
 	    o->last - o->first + 1, &range);
+	if (o->in_place) {
+		lock_runs(x, PLACE - x->lock_start, 0, 0, 0);
+		lock_runs(x, PLACE_CHILD - x->lock_start, 0, 0, ORPHAN_S);
+		lock_range(x, F_SETLK, F_UNLCK, PLACE_CHILD - x->lock_start,
+		    1, &range);
+	}
 }
 
 /* Take or release the write lock of the prefix.  Nobody holds it long. */
@@ -2772,14 +2784,16 @@ copy_views(struct copy *c)
 
 	for (i = 0; i < sizeof views / sizeof *views; i++) {
 		git_open(views[i], x);
-		words_set(&views[i]->vars, "GIT_DIR", x->common);
+		words_set(&views[i]->vars, "GIT_DIR", x->opt.in_place ?
+		    x->own : x->common);
 		words_set(&views[i]->vars, MARK, c->mark);
 		words_set(&views[i]->vars, "GIT_INDEX_FILE",
 		    copy_path(c, i == 0 ? "index" : "none"));
 	}
 	words_set(&c->git.vars, "GIT_WORK_TREE", c->dir);
-	words_set(&c->store.vars, "GIT_OBJECT_DIRECTORY",
-	    copy_path(c, "store"));
+	if (!x->opt.in_place)
+		words_set(&c->store.vars, "GIT_OBJECT_DIRECTORY",
+		    copy_path(c, "store"));
 	words_set(&c->taker.vars, "GIT_OBJECT_DIRECTORY",
 	    agent_git(c, "objects"));
 	words_set(&c->taker.vars, "GIT_ALLOW_PROTOCOL", "none");
@@ -2833,7 +2847,8 @@ copy_open(struct copy *c, const struct experiment *x, int run)
 	c->x = x;
 	c->run = run;
 	COPY(c->run_dir, pool_printf("%s/run-%d", x->copies, run));
-	COPY(c->dir, pool_printf("%s/%s", c->run_dir, base_name(x->top)));
+	COPY(c->dir, x->opt.in_place ? x->top : pool_printf("%s/%s",
+	    c->run_dir, base_name(x->top)));
 	COPY(c->mark, pool_printf("%s-%d", base_name(x->copies), run));
 	if (leftovers_kill(&w) > 0)
 		say("run %d: killed leftover processes of an earlier start",
@@ -2841,7 +2856,8 @@ copy_open(struct copy *c, const struct experiment *x, int run)
 	directory_make(x->copies, 0300);
 	run_remove(x, run);
 	directory_make(c->run_dir, 0700);
-	directory_make(c->dir, 0777);
+	if (!x->opt.in_place)
+		directory_make(c->dir, 0777);
 	if (lstat(c->run_dir, &c->noted) != 0)
 		die(1, "cannot look at %s:", c->run_dir);
 	copy_tmp(c);
@@ -2891,8 +2907,9 @@ parents_check(const struct experiment *x, const char *path, int status)
 				continue;
 			if (!is_inside(dir, x->directory))
 				die(status, "claude would read %s in each run: "
-				    "remove it, or set TMPDIR to a directory "
-				    "without one above", file);
+				    "remove it, or %s", file, x->opt.in_place ?
+				    "do without --in-place" : "set TMPDIR to a "
+				    "directory without one above");
 			files_remove(AT_FDCWD, file);
 			rmdir(pool_printf("%s/.claude", dir));
 			warn("%s, which claude would read, is removed", file);
@@ -2908,6 +2925,8 @@ copy_enter(struct copy *c)
 
 	if (lstat(c->dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
 		c->at[0] = '\0';
+		if (c->x->opt.in_place)
+			die(1, "%s is no directory any more", c->dir);
 		files_remove(AT_FDCWD, c->dir);
 		directory_make(c->dir, 0777);
 	} else if ((st.st_mode & S_IRWXU) != S_IRWXU) {
@@ -2919,11 +2938,11 @@ copy_enter(struct copy *c)
 
 /*
  * Make directories accessible and remove pipes and sockets, on which git would
- * fail or wait; with `files`, make files accessible, too.  No other file is
- * changed, because git would read it again.
+ * fail or wait (in place they may be the user's); with `files`, make files
+ * accessible, too.  No other file is changed, because git would read it again.
  */
 static void
-copy_sweep(DIR *dir, int depth, int files)
+copy_sweep(const struct copy *c, DIR *dir, int depth, int files)
 {
 	struct dirent *d;
 	struct stat st;
@@ -2936,13 +2955,13 @@ copy_sweep(DIR *dir, int depth, int files)
 			continue;
 		if (S_ISDIR(st.st_mode) && depth < DEPTH &&
 		    (below = dir_open(dirfd(dir), d->d_name)) != NULL)
-			copy_sweep(below, depth + 1, files);
+			copy_sweep(c, below, depth + 1, files);
 		else if (S_ISREG(st.st_mode) && files &&
 		    (~st.st_mode & 0600) != 0)
 			fchmodat(dirfd(dir), d->d_name, (st.st_mode & 07777) |
 			    0600, 0);
 		else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) &&
-		    !S_ISLNK(st.st_mode))
+		    !S_ISLNK(st.st_mode) && !c->x->opt.in_place)
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
 }
@@ -2985,31 +3004,43 @@ copy_unmade(struct copy *c)
 		words_drop(&c->excludes);
 }
 
+/* Remember that the index equals a commit. */
+static void
+copy_note(struct copy *c, const char *commit)
+{
+	if (c->tree[0] == '\0')
+		copy_submodules(c);
+	git_or_die(&c->git, "rev-parse", pool_printf("%s^{tree}", commit));
+	COPY(c->tree, git_line(&c->git));
+	COPY(c->at, commit);
+}
+
 /*
  * Make the files equal to a commit.  With `all`, ignored files are removed,
- * too.  Nothing is done if they are equal already.
+ * too, but never in place.  Nothing is done if they are equal already.
  */
 static void
 copy_reset(struct copy *c, const char *commit, int all)
 {
-	const char *const *clean = ARGV("clean", all ? "-ffdxq" : "-ffdq",
-	    "-q");
-	int first = c->tree[0] == '\0', tries, status = 1, at;
+	int place = c->x->opt.in_place, tries, status = 1, at;
+	const char *const *clean;
 	const char *last;
 	size_t i;
 
 	copy_enter(c);
+	all &= !place;
+	clean = all ? ARGV("clean", "-ffdxq") : ARGV("clean", "-ffdq");
 	if (strcmp(c->at, commit) == 0 && (c->clean || !all))
 		return;
 	if (all)
 		copy_unmade(c);
-	for (tries = 0; tries < 2 && status != 0; tries++) {
+	for (tries = 0; tries < (place ? 1 : 2) && status != 0; tries++) {
 		if (tries > 0) {	/* what git cannot remove, we can */
 			files_remove(AT_FDCWD, c->dir);
 			unlink(copy_path(c, "index"));
 			copy_enter(c);
 		}
-		copy_sweep(dir_open(AT_FDCWD, c->dir), 0, 0);
+		copy_sweep(c, dir_open(AT_FDCWD, c->dir), 0, 0);
 		unlink(copy_path(c, "index.lock"));
 		if ((status = git_try(&c->git, "read-tree", "--reset", "-u",
 		    commit)) == 0)
@@ -3026,11 +3057,7 @@ copy_reset(struct copy *c, const char *commit, int all)
 		mkdirat(at, last, 0777);
 		close(at);
 	}
-	if (first)
-		copy_submodules(c);
-	git_or_die(&c->git, "rev-parse", pool_printf("%s^{tree}", commit));
-	COPY(c->tree, git_line(&c->git));
-	COPY(c->at, commit);
+	copy_note(c, commit);
 	c->clean = all;
 }
 
@@ -3182,17 +3209,31 @@ agent_git_exclude(const struct copy *c)
 	file_write(path, text, size);
 }
 
+/* Have git neither commit nor remove a path. */
+static void
+copy_leave(struct copy *c, const char *path)
+{
+	char *pattern;
+	size_t size;
+	FILE *to = stream_begin(&pattern, &size);
+
+	words_add(&c->excludes, pool_printf(":(exclude,top,literal)%s", path));
+	for (putc('/', to); *path != '\0'; path++)
+		fprintf(to, strchr("*?[\\ ", *path) != NULL ? "\\%c" : "%c",
+		    *path);
+	words_add(&c->made, "-e");
+	words_add(&c->made, stream_end(to, &pattern));
+}
+
 /*
- * Have git leave alone what --setup made and git does not ignore: neither
- * commit nor remove it, and hide it from the agent's git status.
+ * Leave alone what --setup made and git does not ignore, and hide it from the
+ * agent's git status.
  */
 static void
 copy_made(struct copy *c)
 {
 	struct records records;
-	char *record, *pattern, *s;
-	size_t size;
-	FILE *to;
+	char *record;
 
 	git_or_die(&c->git, "ls-files", "-o", "-z", "--exclude-standard",
 	    "--directory", "--no-empty-directory");
@@ -3200,14 +3241,7 @@ copy_made(struct copy *c)
 	while ((record = record_next(&records, '\0')) != NULL) {
 		if (*record != '\0' && record[strlen(record) - 1] == '/')
 			record[strlen(record) - 1] = '\0';
-		words_add(&c->excludes, pool_printf(
-		    ":(exclude,top,literal)%s", record));
-		to = stream_begin(&pattern, &size);
-		for (putc('/', to), s = record; *s != '\0'; s++)
-			fprintf(to, strchr("*?[\\ ", *s) != NULL ? "\\%c" :
-			    "%c", *s);
-		words_add(&c->made, "-e");
-		words_add(&c->made, stream_end(to, &pattern));
+		copy_leave(c, record);
 	}
 }
 
@@ -3239,6 +3273,225 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 	file_write(agent_git(c, "HEAD"), c->head, strlen(c->head));
 }
 
+/* ---- in place: the user's own directory instead of a copy ------------------ */
+
+/*
+ * With --in-place, `dir` of a copy is the user's top level and the agent has
+ * the user's own .git.  What differs in the sections above and below asks for
+ * opt.in_place: ignored files stay, nothing is moved from another repository,
+ * and the end of a run checks out the user's branch.  The runner keeps an index
+ * of its own, which is copied to the user's before each attempt.
+ *
+ * While the work tree is not the user's, the ref `home` points at the branch,
+ * or the commit, that was checked out: place_open() makes this ref and
+ * place_return() deletes it.  A start that finds the ref calls
+ * place_recover().  An agent works on the branch in-place.
+ */
+static const char place_branch[] = "refs/heads/in-place";
+
+/* What a merge, rebase or bisect under way has in the git directory, */
+static const char *const place_states[] = { "MERGE_HEAD", "CHERRY_PICK_HEAD",
+    "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply", "sequencer",
+    NULL };
+
+/* and what else of them is removed. */
+static const char *const place_rest[] = { "MERGE_MSG", "MERGE_MODE",
+    "MERGE_RR", "AUTO_MERGE", "SQUASH_MSG", "REBASE_HEAD", "BISECT_START",
+    "BISECT_TERMS", "BISECT_NAMES", "BISECT_RUN", "BISECT_EXPECTED_REV",
+    "BISECT_ANCESTORS_OK", "BISECT_HEAD", "refs/bisect", "index.lock",
+    "HEAD.lock", NULL };
+
+static const char *
+place_home(const struct experiment *x)
+{
+	return pool_printf(REFS "%s/home", x->opt.prefix);
+}
+
+/* Is another branch than the user's checked out? */
+static int
+place_is_open(struct git *g, const struct experiment *x)
+{
+	return git_try(g, "symbolic-ref", "-q", place_home(x)) == 0 ||
+	    git_try(g, "rev-parse", "-q", "--verify", place_home(x)) == 0;
+}
+
+/* The path of the output directory in the work tree; "" if it is elsewhere. */
+static const char *
+place_output(const struct experiment *x)
+{
+	char real[PATH_MAX];
+
+	if (realpath(x->opt.output, real) == NULL || !is_inside(real, x->top))
+		return "";
+	return strcmp(real, x->top) == 0 ? "." :
+	    pool_printf("%s", real + strlen(x->top) + 1);
+}
+
+/* Remove locks and half-done merges. */
+static void
+place_tidy(const struct copy *c)
+{
+	const char *const *name;
+
+	for (name = place_states; *name != NULL; name++)
+		files_remove(AT_FDCWD, pool_printf("%s/%s", c->x->own, *name));
+	for (name = place_rest; *name != NULL; name++)
+		files_remove(AT_FDCWD, pool_printf("%s/%s", c->x->own, *name));
+	unlink(pool_printf("%s/packed-refs.lock", c->x->common));
+	unlink(pool_printf("%s/%s.lock", c->x->common, place_branch));
+}
+
+/* Make the user's index equal to ours. */
+static void
+place_index(const struct copy *c)
+{
+	const char *index = pool_printf("%s/index", c->x->own);
+
+	files_remove(AT_FDCWD, index);
+	file_copy(copy_path(c, "index"), index);
+}
+
+/* Begin to work in the user's directory.  The index is the user's. */
+static void
+place_open(struct copy *c)
+{
+	const struct experiment *x = c->x;
+	const char *index = pool_printf("%s/index", x->own), *head;
+
+	if (*place_output(x) != '\0')
+		copy_leave(c, place_output(x));
+	if (place_is_open(&c->git, x))
+		return;
+	if (access(index, F_OK) == 0)
+		file_copy(index, copy_path(c, "index"));
+	if (git_try(&c->git, "symbolic-ref", "-q", "HEAD") == 0) {
+		head = git_line(&c->git);
+		git_or_die(&c->git, "symbolic-ref", place_home(x), head);
+	} else {
+		git_or_die(&c->git, "update-ref", place_home(x), "HEAD");
+	}
+}
+
+/* Have a commit checked out on the agent's branch.  The files equal it. */
+static void
+place_git(struct copy *c, const char *commit)
+{
+	place_tidy(c);
+	place_index(c);
+	git_ref(&c->git, c->x, place_branch, commit, 1);
+	git_or_die(&c->git, "symbolic-ref", "HEAD", place_branch);
+}
+
+/*
+ * Write the agent's last commit on top of start, or start if there is none, to
+ * parent.
+ */
+static void
+place_head(struct copy *c, const char *start, char parent[ID_SIZE])
+{
+	char head[ID_SIZE];
+
+	place_tidy(c);
+	copy_to(parent, ID_SIZE, start);
+	if (git_try(&c->git, "rev-parse", "-q", "--verify",
+	    "HEAD^{commit}") != 0)
+		return;
+	COPY(head, git_line(&c->git));
+	if (git_try(&c->git, "merge-base", "--is-ancestor", start, head) == 0)
+		copy_to(parent, ID_SIZE, head);
+}
+
+/* Take our output directory, which the agent may have committed, away. */
+static void
+place_uncommit(struct copy *c)
+{
+	const char *output = c->x->opt.in_place ? place_output(c->x) : "";
+
+	if (*output != '\0')
+		git_or_die(&c->git, "--literal-pathspecs", "rm", "-r", "-q",
+		    "--cached", "--ignore-unmatch", "--", output);
+}
+
+/* Check out what the user had, and end the work in this directory. */
+static void
+place_return(struct copy *c)
+{
+	const struct experiment *x = c->x;
+	const char *home = place_home(x), *branch = NULL, *commit = x->base;
+
+	if (git_try(&c->git, "symbolic-ref", "-q", home) == 0)
+		branch = git_line(&c->git);
+	if (git_commit(&c->git, home))
+		commit = git_line(&c->git);
+	else
+		warn("%s is gone: %.12s is checked out instead", branch ==
+		    NULL ? home : branch, commit);
+	copy_reset(c, commit, 0);
+	place_tidy(c);
+	place_index(c);
+	if (branch != NULL && git_commit(&c->git, branch))
+		git_or_die(&c->git, "symbolic-ref", "HEAD", branch);
+	else
+		git_or_die(&c->git, "update-ref", "--no-deref", "HEAD",
+		    commit);
+	git_or_die(&c->git, "update-ref", "-d", place_branch);
+	if (branch != NULL)
+		git_or_die(&c->git, "symbolic-ref", "-d", home);
+	else
+		git_or_die(&c->git, "update-ref", "-d", home);
+}
+
+/* Exit if the work tree has something that would be lost. */
+static void
+place_check(const struct experiment *x)
+{
+	const char *output = place_output(x), *const *name, *const *status;
+	struct words exclude = { NULL, 0 };
+	struct records records;
+	struct git g;
+	char *record;
+
+	git_open(&g, x);
+	words_set(&g.vars, "GIT_DIR", x->own);
+	words_set(&g.vars, "GIT_WORK_TREE", x->top);
+	for (name = place_states; *name != NULL; name++)
+		if (access(pool_printf("%s/%s", x->own, *name), F_OK) == 0)
+			die(EXIT_USAGE, "--in-place: a merge, rebase or bisect "
+			    "is under way in %s (%s): finish or abort it",
+			    x->top, *name);
+	git_or_die(&g, "-C", x->top, "ls-files", "-v", "-z");
+	for (records = git_records(&g);
+	    (record = record_next(&records, '\0')) != NULL;)
+		if (*record == 'S' || islower((unsigned char)*record))
+			die(EXIT_USAGE, "--in-place: git does not look at %s in"
+			    " %s: use git update-index --no-skip-worktree "
+			    "--no-assume-unchanged", record + 2, x->top);
+	if (*output != '\0') {
+		words_add(&exclude, pool_printf(":(exclude,top,literal)%s",
+		    output));
+		git_or_die(&g, "-C", x->top, "--literal-pathspecs",
+		    "ls-files", "--", output);
+	}
+	if (strcmp(output, ".") == 0 || (*output != '\0' &&
+	    fd_size(g.out) > 0))
+		die(EXIT_USAGE, "--output %s has tracked files in it: name "
+		    "another directory for --in-place", x->opt.output);
+	status = ARGV("-C", x->top, "status", "--porcelain", "-z", "--", ".");
+	if (git_with(&g, status, &exclude) != 0)
+		git_fail(&g, status, 1);
+	records = git_records(&g);
+	if ((record = record_next(&records, '\0')) != NULL)
+		die(EXIT_USAGE, "--in-place: %s has uncommitted changes, for "
+		    "example %s: commit, stash or ignore them", x->top,
+		    record + 3);
+	if (git_commit(&g, place_branch))
+		die(EXIT_USAGE, "--in-place: the branch in-place exists: if an "
+		    "experiment was killed, repeat its command; otherwise "
+		    "rename the branch");
+	words_free(&exclude);
+	git_close(&g);
+}
+
 /* ---- the copy: taking the agent's work ------------------------------------- */
 
 /* Is the file of the agent's .git still as we wrote it? */
@@ -3261,6 +3514,7 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 	char head[ID_SIZE];
 	int in;
 
+	copy_enter(c);
 	copy_to(parent, ID_SIZE, start);
 	if (!is_directory(agent_git(c, "objects")) ||
 	    !is_directory(agent_git(c, "")) ||
@@ -3270,7 +3524,7 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 	    agent_git_has(c, "packed-refs", c->refs) && access(agent_git(c,
 	    pool_printf("refs/heads/%s", c->branch)), F_OK) != 0)
 		return;
-	copy_sweep(dir_open(AT_FDCWD, agent_git(c, "")), 1, 0);
+	copy_sweep(c, dir_open(AT_FDCWD, agent_git(c, "")), 1, 0);
 	files_remove(AT_FDCWD, agent_git(c, "config"));
 	file_copy(copy_path(c, "config"), agent_git(c, "config"));
 	if (git_try(&c->taker, pool_printf("--git-dir=%s", agent_git(c, "")),
@@ -3389,7 +3643,7 @@ copy_add(struct copy *c, const char *parent)
 
 	if (status == 0 && fd_size(c->git.err) == 0)
 		return 0;
-	copy_sweep(dir_open(AT_FDCWD, c->dir), 0, 1);
+	copy_sweep(c, dir_open(AT_FDCWD, c->dir), 0, 1);
 	unlink(copy_path(c, "index.lock"));
 	git_or_die(&c->git, "read-tree", "--reset", parent);
 	copy_nested(c);
@@ -3466,28 +3720,29 @@ copy_submodules_look(const struct copy *c)
 }
 
 /*
- * Commit what an attempt left.  Its id is written to commit, or "" if nothing
- * changed and `keep` is not set.
+ * Commit what an attempt left on top of parent, the agent's last commit.  The
+ * id is written to commit, or "" if nothing changed and `keep` is not set.
  */
 static void
-copy_commit(struct copy *c, const char *start, const char *message, int keep,
-    struct changes *changes, char commit[ID_SIZE])
+copy_commit(struct copy *c, const char *start, const char *parent,
+    const char *message, int keep, struct changes *changes,
+    char commit[ID_SIZE])
 {
-	char parent[ID_SIZE], tree[ID_SIZE];
+	char tree[ID_SIZE];
 	int partial;
 
 	memset(changes, 0, sizeof *changes);
 	commit[0] = '\0';
 	copy_enter(c);
 	c->at[0] = '\0';
-	copy_sweep(dir_open(AT_FDCWD, c->dir), 0, 0);
-	copy_head(c, start, parent);
+	copy_sweep(c, dir_open(AT_FDCWD, c->dir), 0, 0);
 	if (strcmp(parent, start) != 0) {
 		git_or_die(&c->git, "read-tree", "--reset", parent);
 		copy_nested(c);
 	}
 	partial = copy_add(c, parent);
 	copy_submodules_look(c);
+	place_uncommit(c);
 	git_or_die(&c->git, "write-tree");
 	COPY(tree, git_line(&c->git));
 	if (strcmp(tree, c->tree) != 0)
@@ -4956,7 +5211,10 @@ copy_prepare(struct copy *c, int run, int iteration, const char *commit,
 		c->at[0] = '\0';
 		copy_reset(c, commit, 0);
 	}
-	copy_new_git(c, run, iteration, commit);
+	if (c->x->opt.in_place)
+		place_git(c, commit);
+	else
+		copy_new_git(c, run, iteration, commit);
 	copy_begin(c);
 	return result == MEASURED ? MEASURED : STOPPED;
 }
@@ -5169,6 +5427,7 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	double limit = a.last ? left : x->opt.iteration_timeout;
 	const struct decision stopped = { STOP, 0, 0 };
 	const struct words none = { NULL, 0 };
+	char parent[ID_SIZE];
 	int keep, discarded = r->attempts > 0 || (r->rows > 0 &&
 	    !outcomes[r->last.outcome].keep);
 	struct decision d;
@@ -5184,7 +5443,8 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	claude_call(&a, c, t, limit);
 	space_check(x);
 	keep = outcomes[a.outcome].keep;
-	copy_commit(c, a.base, claude_message(&a, t), keep, &a.changes,
+	(x->opt.in_place ? place_head : copy_head)(c, a.base, parent);
+	copy_commit(c, a.base, parent, claude_message(&a, t), keep, &a.changes,
 	    a.commit);
 	a.protected_touched = is_protected_touched(c, &a);
 	if (r->last.version[0] != '\0' && a.version[0] != '\0' &&
@@ -5336,13 +5596,19 @@ job_run(struct experiment *x, struct run *runs, int id, pid_t parent)
 
 	signals_child(parent);
 	lock_runs(x, LOCK_CHILD, first, last, 0);
+	if (x->opt.in_place)
+		lock_runs(x, PLACE_CHILD - x->lock_start, 0, 0, 0);
 	copy_open(&c, x, id);
+	if (x->opt.in_place)
+		place_open(&c);
 	if (id > 0)
 		run_do(&c, &runs[id]);
 	else
 		points_measure(&c, runs);
 	if (stop.signal != 0)
 		stop_all(x, 128 + stop.signal, "");
+	if (x->opt.in_place)
+		place_return(&c);
 	copy_remove(&c);
 	runs_free(x, runs);
 	pool_free();
@@ -5480,12 +5746,14 @@ transcript_left(const struct experiment *x, const struct run *r)
 
 /*
  * Write a row for each transcript that has none, because the runner was
- * killed.  The caller holds the write lock.
+ * killed.  In place, the first one has its work in the directory of c.  The
+ * caller holds the write lock.
  */
 static void
-transcripts_adopt(const struct experiment *x, struct run *runs)
+transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 {
 	struct transcript t = { .plugin = "" };
+	char parent[ID_SIZE];
 	struct attempt a;
 	const char *name;
 	struct run *r;
@@ -5510,6 +5778,13 @@ transcripts_adopt(const struct experiment *x, struct run *runs)
 				transcript_read(&t, fd);
 			close(fd);
 			attempt_told(&a, &t);
+			if (c != NULL) {
+				place_head(c, a.base, parent);
+				copy_commit(c, a.base, parent,
+				    claude_message(&a, &t), 0, &a.changes,
+				    a.commit);
+				c = NULL;
+			}
 			ledger_append(x, &a);
 			run_add(r, &a);
 			warn("%s attempt %d: interrupted, because the runner "
@@ -5518,6 +5793,36 @@ transcripts_adopt(const struct experiment *x, struct run *runs)
 		}
 	words_free(&t.tasks);
 	words_free(&t.messages);
+}
+
+/*
+ * In place, a runner or the process of a run was killed: keep its work as an
+ * attempt, and check out the user's branch.
+ */
+static void
+place_recover(const struct experiment *x, struct run *runs)
+{
+	struct run *r = runs + x->opt.first, *last = runs + x->opt.last;
+	const struct words none = { NULL, 0 };
+	struct sweep w = { NULL, 0, 1, 0 };
+	struct copy c;
+	int id;
+
+	for (id = 0; id <= x->opt.last; id++) {
+		w.mark = pool_printf("%s-%d", base_name(x->copies), id);
+		leftovers_kill(&w);
+	}
+	while (r < last && transcript_left(x, r) == NULL)
+		r++;
+	copy_open(&c, x, r->id);
+	place_open(&c);
+	git_or_die(&c.git, "read-tree", run_commit(r));
+	copy_note(&c, run_commit(r));
+	transcripts_adopt(x, runs, &c);
+	if (r->rows > 0)
+		row_refs(&c.git, x, r, &r->last, &none);
+	place_return(&c);
+	copy_remove(&c);
 }
 
 /* Has an attempt been made, so that the settings must agree? */
@@ -5817,6 +6122,8 @@ check_work(struct git *g, struct experiment *x, const struct run *runs)
 	    major == 2 && minor < 36)	/* it has no core.fsync */
 		vars_config(&x->git_vars, old);
 	checkout_check(g, x, runs);
+	if (x->opt.in_place)
+		place_check(x);
 	identity_check(g, x);
 	protect_check(g, x);
 	partial_check(g, x);
@@ -5862,13 +6169,17 @@ experiment_open(struct git *g, struct experiment *x)
 	if (x->begun)
 		settings_agree(x, &old, &now, 1);
 	runs = runs_read(x);
+	if (x->opt.in_place && place_is_open(g, x)) {
+		ledger_open(x, x->begun ? MAKE : LOOK);
+		place_recover(x, runs);
+	}
 	refs_list(g, x, runs, &refs);
 	if (is_missing(x, runs))
 		check_work(g, x, runs);
 	if (x->output_fd < 0)
 		output_open(x, 1);
 	ledger_open(x, MAKE);
-	transcripts_adopt(x, runs);
+	transcripts_adopt(x, runs, NULL);
 	if (!x->begun)
 		settings_write(x, &now);
 	lock_write(x, 0);
@@ -6149,8 +6460,8 @@ plan(struct git *g, struct experiment *x)
 	printf("baseline: %s, commit %.12s\n", o->baseline, x->base);
 	printf("results: %s\n", o->output);
 	if (!o->benchmark_only)
-		printf("claude, in a copy: %s < prompt\nprompt:\n%s",
-		    quoted(x->command.v), claude_prompt(x, (int)o->first, 1));
+		printf("claude, in %s: %s < prompt\nprompt:\n%s",
+		    o->in_place ? x->top : "a copy", quoted(x->command.v), claude_prompt(x, (int)o->first, 1));
 	if (o->setup != NULL)
 		printf("setup: %s\n", o->setup);
 	if (o->build != NULL)
@@ -6398,6 +6709,10 @@ options_check(struct options *o)
 	if (o->last > o->runs)
 		die(EXIT_USAGE, "--run %ld: expected at most %ld (see --runs)",
 		    o->last, o->runs);
+	if (o->in_place && (o->jobs > 1 || o->setup != NULL))
+		die(EXIT_USAGE, "--in-place: remove %s: there is one directory,"
+		    " and it is not a fresh copy", o->jobs > 1 ? "--jobs" :
+		    "--setup");
 	if (o->benchmark_only && o->benchmark_n == 0)
 		die(EXIT_USAGE, "--benchmark-only: name what to measure with "
 		    "--benchmark or --time");
@@ -6510,23 +6825,26 @@ static void
 check_repository(struct git *g, struct experiment *x)
 {
 	const char *dir = x->opt.directory;
-	char *lines[4] = { NULL, NULL, NULL, NULL };
+	char *lines[5] = { NULL, NULL, NULL, NULL, NULL };
 	struct records records;
 	int i, status;
 
-	status = *dir == '\0' ? 128 : git_try(g, "-C", dir, "rev-parse", "--path-format=absolute",
-	    "--git-common-dir", "--is-bare-repository", "--show-toplevel");
+	status = *dir == '\0' ? 128 : git_try(g, "-C", dir, "rev-parse",
+	    "--path-format=absolute", "--git-common-dir", "--absolute-git-dir",
+	    "--is-bare-repository", "--show-toplevel");
 	records = git_records(g);
-	for (i = 0; i < 4 && (lines[i] = record_next(&records, '\n')) != NULL;
+	for (i = 0; i < 5 && (lines[i] = record_next(&records, '\n')) != NULL;
 	    i++)
 		;
-	if (status != 0 && i == 2 && strcmp(lines[1], "true") == 0)
-		lines[2] = lines[0];	/* a bare one has no work tree */
-	else if (status != 0 || i != 3)
+	if (status != 0 && i == 3 && strcmp(lines[2], "true") == 0 &&
+	    !x->opt.in_place)
+		lines[3] = lines[0];	/* a bare one has no work tree */
+	else if (status != 0 || i != 4)
 		die(EXIT_USAGE, "directory \"%s\" is not in a git work tree: "
 		    "name a directory of the project: %s", dir, git_fault(g));
 	if (realpath(lines[0], x->common) == NULL ||
-	    realpath(lines[2], x->top) == NULL)
+	    realpath(lines[1], x->own) == NULL ||
+	    realpath(lines[3], x->top) == NULL)
 		die(1, "cannot find the real path of %s:", lines[0]);
 	words_set(&g->vars, "GIT_DIR", x->common);
 }
@@ -6636,7 +6954,8 @@ check(struct git *g, struct experiment *x)
 	check_prefix(g, x);
 	check_directory(x);
 	if (!x->opt.benchmark_only)
-		parents_check(x, x->directory, EXIT_USAGE);
+		parents_check(x, x->opt.in_place ? x->top : x->directory,
+		    EXIT_USAGE);
 	if (geteuid() == 0 && !x->opt.benchmark_only && (sandbox == NULL ||
 	    strcmp(sandbox, "1") != 0))
 		die(EXIT_USAGE, "claude refuses to work for root: be another "
@@ -6664,10 +6983,9 @@ experiment(struct git *g, struct experiment *x)
 	if (is_missing(x, runs)) {
 		if (x->opt.benchmark_n == 0)
 			say("no benchmark is given: nothing will be measured");
-		if (x->opt.setup == NULL && !x->begun)
+		if (x->opt.setup == NULL && !x->begun && !x->opt.in_place)
 			ignored_tell(x);
 		jobs(x, runs);
-		rmdir(x->copies);
 	} else {
 		say("prefix %s: run%s %ld%s finished", x->opt.prefix,
 		    x->opt.last > x->opt.first ? "s" : "", x->opt.first,
@@ -6678,7 +6996,10 @@ experiment(struct git *g, struct experiment *x)
 	diffstats_write(x);
 	lock_write(x, 1);
 	runs = runs_read(x);
+	if (x->opt.in_place && place_is_open(g, x))
+		place_recover(x, runs);
 	lock_write(x, 0);
+	rmdir(x->copies);
 	for (id = x->opt.first; id <= x->opt.last; id++)
 		if (x->shared->status == 0 && !run_done(x, &runs[id]))
 			stop_all(x, 1, pool_printf("results of run %ld are "

@@ -20,7 +20,7 @@ _cc_run_experiments() {
 		-*) mapfile -t COMPREPLY < <(compgen -W '--runs --iterations --timeout --iteration-timeout --idle-timeout
 		    --retries --budget --prompt --no-plugin --benchmark --time
 		    --setup --build --benchmark-timeout --samples --every-iteration --protect --output
-		    --benchmark-only --run --jobs --wait --dry-run
+		    --benchmark-only --run --jobs --in-place --wait --dry-run
 		    --quiet --verbose --help --version' -- "$word") ;;
 		*) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 		esac

@@ -22,6 +22,7 @@ complete -c cc-run-experiments -s o -l output -x -a '(__fish_complete_directorie
 complete -c cc-run-experiments -l benchmark-only -d 'measure what lacks results, without an agent'
 complete -c cc-run-experiments -l run -x -d 'only these runs'
 complete -c cc-run-experiments -s j -l jobs -x -d 'runs at work at once (1)'
+complete -c cc-run-experiments -l in-place -d 'work in directory itself, not in a copy'
 complete -c cc-run-experiments -s w -l wait -d 'sleep until a rate limit resets, then go on'
 complete -c cc-run-experiments -s n -l dry-run -d 'print the plan, run nothing'
 complete -c cc-run-experiments -s q -l quiet -d 'only warnings and errors'
