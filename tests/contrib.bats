@@ -198,14 +198,29 @@ offered() {
 
 # ---- examples ---------------------------------------------------------------
 
-@test "the demo ends with a table of two runs and leaves nothing" {
-	find "$HOME" "$TMPDIR" | sort > before
-	CC_TEST_ID=$BATS_TEST_TMPDIR run -0 "$CCRE_ROOT/contrib/demo" "$CCRE"
+# demo: run it without an experiment that costs money, and remove its directory.
+demo() {
+	CC_TEST_ID=$BATS_TEST_TMPDIR "$CCRE_ROOT/contrib/demo" "$CCRE" > demo.out 2> demo.err
+	cat demo.out demo.err
+}
+
+@test "the demo shows both arms and their comparison" {
+	run -0 demo
+	[ "$(grep -cE '^ *[*]?[1-4]  ' demo.out)" = 8 ]
+	grep -q '%' <(sed -n '/contrib.compare/,$p' demo.out)
+	grep -q '^total ' demo.out
+	rm -r "$TMPDIR"/demo.*
+}
+
+@test "each command at the end of the demo works as it is written" {
+	run -0 demo
+	ln -s "$CCRE" bin/cc-run-experiments
+	sed -n '/still there/,$p' demo.out | grep '^  ' > commands
+	[ "$(wc -l < commands)" = 5 ]
+	run -0 sh -eux -c "cd '$PROJECT'; . $PWD/commands"
 	echo "$output"
-	[ "$(grep -cE '^ *[*>]? *[12]  ' <<< "$output")" = 2 ]
-	[[ $output == *'This was a rehearsal'* ]]
-	rm -rf "$TMPDIR/cc-run-experiments-$UID"
-	find "$HOME" "$TMPDIR" | sort | diff before -
+	[[ $output == *'calls of claude: at most'* ]]
+	[ -z "$(find "$TMPDIR" -name 'demo.*')" ]
 }
 
 @test "the worked example shows a difference between the arms, and draws it" {
@@ -231,8 +246,17 @@ offered() {
 
 @test "the worked example refuses a directory that exists" {
 	run -2 "$CCRE_ROOT/contrib/example/run" . "$CCRE"
-	[ "$output" = 'run: expected [-a] DIRECTORY [cc-run-experiments]; DIRECTORY must not exist' ]
+	[ "$output" = 'usage: run [-a] DIRECTORY [cc-run-experiments]; DIRECTORY must not exist' ]
 	run -2 "$CCRE_ROOT/contrib/example/run"
+}
+
+@test "each script prints its usage for --help" {
+	local script
+	for script in alternate demo rehearsal-claude claude-bwrap claude-container example/run; do
+		run -0 --separate-stderr "$CCRE_ROOT/contrib/$script" --help
+		echo "$script: $output"
+		[[ $output == "usage: ${script##*/}"* ]]
+	done
 }
 
 @test "demo and worked example name a program that is not found" {

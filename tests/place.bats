@@ -265,7 +265,7 @@ stopped_by() {
 }
 
 no_agent() {
-	[ -z "$(grep -lszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ)" ]
+	! grep -qszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ
 }
 
 @test "INT: the user's branch is checked out, the work is an attempt" {

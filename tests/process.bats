@@ -717,7 +717,7 @@ interrupted_by() {
 
 # no_survivors_yet: the same as no_survivors, but it ends nothing.
 no_survivors_yet() {
-	[ -z "$(grep -lszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ)" ]
+	! grep -qszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ
 }
 
 @test "a signal during a benchmark keeps the work, and nothing is measured by half" {
