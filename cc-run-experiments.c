@@ -5443,7 +5443,10 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	claude_call(&a, c, t, limit);
 	space_check(x);
 	keep = outcomes[a.outcome].keep;
-	(x->opt.in_place ? place_head : copy_head)(c, a.base, parent);
+	if (x->opt.in_place)
+		place_head(c, a.base, parent);
+	else
+		copy_head(c, a.base, parent);
 	copy_commit(c, a.base, parent, claude_message(&a, t), keep, &a.changes,
 	    a.commit);
 	a.protected_touched = is_protected_touched(c, &a);
