@@ -1,5 +1,6 @@
 # The commands of the README, as they are written, in the order of a new user.
 
+# shellcheck disable=SC2016 # what is in single quotes is for other shells
 # shellcheck disable=SC2154 # run assigns status and output
 load helper
 
