@@ -1,11 +1,12 @@
-# contrib/compare and contrib/plot: the numbers, the void runs, and the pictures. R
-# computes the same statistics.
+# contrib/compare: the sentence, the numbers, the void runs, and what differs between
+# the arms. R computes the same statistics.
 
 # Each test is a process of its own (2030, 2031); other programs expand the scripts
 # (2016).
 # shellcheck disable=SC2030,SC2031,SC2016
 
 load helper
+load results
 
 # Few tests run the program: these call checks.
 teardown() {
@@ -14,40 +15,6 @@ teardown() {
 
 compare() {
 	"$CCRE_ROOT/contrib/compare" -o "$OUT" "$@"
-}
-
-COLUMNS=experiment_id,run_id,iteration_id,attempt,outcome,finished,exit_status,started_at,duration_seconds,charged_seconds,base_commit,commit,files_changed,total_added,total_removed,md_added,md_removed,num_turns,cost_usd,input_tokens,output_tokens,cache_read_tokens,cache_creation_tokens,session_id,model,claude_version,survivors,protected_touched
-
-# arm PREFIX RATIO...: the results of a finished experiment of one iteration with
-# benchmark b; its runs have these ratios.
-arm() {
-	local prefix=$1 run=0 ratio
-	shift
-	mkdir -p "$OUT"
-	printf 'key,value\nprompt,"faster,\n""now"""\niterations,1\ntimeout,7200\nbenchmark,b=x\n' > "$OUT/$prefix--experiment.csv"
-	echo $COLUMNS > "$OUT/$prefix--iterations.csv"
-	for ratio; do
-		run=$((run + 1))
-		attempt "$prefix" $run 1 success >> "$OUT/$prefix--iterations.csv"
-		samples "$prefix" $run 0 1000000
-		samples "$prefix" $run 1 "$(awk -v r="$ratio" 'BEGIN { printf "%.0f", r * 1000000 }')"
-	done
-}
-
-# attempt PREFIX RUN ITERATION OUTCOME [FINISHED]: a row of the ledger.
-attempt() {
-	echo "$1,$2,$3,1,$4,${5-1},0,2026-01-01T00:00:00Z,60.000,60.000,x,y,1,1,1,0,0,3,0.5,10,20,30,40,id,m,2,0,"
-}
-
-# samples PREFIX RUN ITERATION MICROSECONDS...: of benchmark b.
-samples() {
-	local prefix=$1 run=$2 m=$3 n=0 us file="$OUT/$1--run-$2--iteration-$3--b.csv"
-	shift 3
-	echo experiment_id,run_id,iteration_id,outer_iteration_id,runtime_us > "$file"
-	for us; do
-		n=$((n + 1))
-		echo "$prefix,$run,$m,$n,$us" >> "$file"
-	done
 }
 
 # second_benchmark NAME SED: a second benchmark in run 1 of both arms, with b's
@@ -62,49 +29,70 @@ second_benchmark() {
 	done
 }
 
-@test "five runs an arm: ratio, interval at 96.8 percent, p and A12" {
+@test "five runs an arm: a sentence, the speed-ups, the factor, its interval, p and A12" {
 	arm with 0.50 0.60 0.55 0.70 0.65
 	arm without 0.90 1.00 0.80 0.62 0.95
+	sed -i '$aplugin_directory,/plugin' "$OUT/with--experiment.csv"
 	run -0 compare with without
 	echo "$output"
 	# 25 quotients in order: the 13th, the 3rd and the 23rd.
-	[[ $output == *'b: 5 against 5 runs'* ]]
-	local quotients
-	quotients=$(for t in 0.50 0.60 0.55 0.70 0.65; do for c in 0.90 1.00 0.80 0.62 0.95; do
-		awk -v t=$t -v c=$c 'BEGIN { printf "%.6f\n", t / c }'; done; done | sort -n)
-	[[ $output == *"ratio     $(sed -n 13p <<< "$quotients" | xargs printf %.3f)"* ]]
-	[[ $output == *"interval  $(sed -n 3p <<< "$quotients" | xargs printf %.3f) to $(sed -n 23p <<< "$quotients" | xargs printf %.3f) (96.8 %): the treatment is faster"* ]]
-	[[ $output == *'p         0.03175'* ]]		# 8 / 252: U = 2
-	[[ $output == *'A12       0.920'* ]]		# 23 of 25
-	[[ $output == *'  treatment 0.500 0.550 0.600 0.650 0.700'* ]]
-	[[ $output == *'  control   0.620 0.800 0.900 0.950 1.000'* ]]
-	[[ $output != *'arms differ'* ]]
+	local q
+	q=$(for t in 0.50 0.60 0.55 0.70 0.65; do for c in 0.90 1.00 0.80 0.62 0.95; do
+		awk -v t=$t -v c=$c 'BEGIN { printf "%.6f\n", c / t }'; done; done | sort -n)
+	q() { sed -n "$1p" <<< "$q" | xargs printf "%.$2f"; }
+	[ "${lines[0]}" = "With the plugin the code is $(q 13 2) times as fast (96.8 % interval $(q 3 2) to $(q 23 2), 5 against 5 runs)." ]
+	grep -q "times as fast  *$(q 13 3)$" <<< "$output"
+	grep -q "96.8 % interval  *$(q 3 3) to $(q 23 3)$" <<< "$output"
+	grep -q 'p  *0.03175$' <<< "$output"		# 8 / 252: U = 2
+	grep -q 'A12  *0.920$' <<< "$output"		# 23 of 25
+	grep -q 'speed-ups of with  *1.429 1.538 1.667 1.818 2.000$' <<< "$output"
+	grep -q 'speed-ups of without  *1.000 1.053 1.111 1.250 1.613$' <<< "$output"
 }
 
-@test "three runs an arm: a line says that no interval of 95 percent exists" {
+@test "an interval that contains 1 shows no difference" {
+	arm with 0.5 0.6 0.7 0.8
+	arm without 0.7 0.5 0.8 0.6
+	run -0 compare with without
+	[[ ${lines[0]} == 'No difference is shown: with with the code is 1.00 times as fast as with without (97.1 % interval '* ]]
+}
+
+@test "too few runs give no conclusion, and the sentence names the smallest sizes" {
 	arm with 0.5 0.6 0.7
 	arm without 0.8 0.9 1.0
 	run -0 compare with without
-	[[ $output == *'interval  none of 95 % exists for 3 against 3 runs'* ]]
-	[[ $output == *'p         0.1'* ]]
+	[ "${lines[0]}" = 'No conclusion: 3 against 3 runs; at least 4 against 4 (or 3 against 5, or 2 against 8) are needed for an interval.' ]
+	grep -q 'p  *0.1$' <<< "$output"
+	[[ $output != *'% interval'* ]]
+}
+
+@test "the smallest sizes that have an interval are 4 against 4, 3 against 5 and 2 against 8" {
+	local n size
+	for size in '3 3 none' '4 4 97' '3 4 none' '3 5 96' '2 7 none' '2 8 95' '1 38 none'; do
+		read -r n m level <<< "$size"
+		run -0 "$CCRE_ROOT/contrib/compare" -t - < <(
+		    seq -f 'b 1 %g' 100 $((99 + n)); seq -f 'b 2 %g' 1 "$m")
+		[[ $level == none && $output == *$'\t-\t-\t'* || $output == *$'\t0.'"$level"* ]]
+	done
 }
 
 @test "the median of an arm by iteration is the median of its speed-ups" {
 	arm with 0.5 0.25 0.2 0.8
 	arm without 1 1
 	run -0 compare -t with without
-	# The median of 2, 4, 5 and 1.25, not the reciprocal of the ratios' median.
+	# The median of 2, 4, 5 and 1.25.
 	[[ $output == *$'\nmedian\tb\t1\t0\t1\nmedian\tb\t1\t1\t3\nmedian\tb\t2\t0\t1\nmedian\tb\t2\t1\t1\nstats\tb\t4\t2\t'* ]]
 	run -0 compare -t with
 	[[ $output == *$'\nmedian\tb\t1\t1\t3' ]]
 }
 
-@test "two equal arms have ratio 1, p 1 and A12 0.5" {
+@test "two equal arms have factor 1, p 1 and A12 0.5" {
 	arm with 0.5 0.5 0.7 0.6
 	arm without 0.5 0.7 0.5 0.6
 	run -0 compare with without
 	echo "$output"
-	[[ $output == *'ratio     1.000'$'\n'* && $output == *'p         1'$'\n'* && $output == *'A12       0.500'* ]]
+	grep -q 'times as fast  *1.000$' <<< "$output"
+	grep -q 'p  *1$' <<< "$output"
+	grep -q 'A12  *0.500$' <<< "$output"
 }
 
 @test "a run counts once, with the median of its samples" {
@@ -112,7 +100,8 @@ second_benchmark() {
 	arm without 1 1
 	samples with 1 1 100000 500000 500000 900000 900000 100000
 	run -0 compare with without
-	[[ $output == *'b: 2 against 2 runs'* && $output == *'treatment 0.500 0.500'* ]]
+	[[ $output == *'2 against 2 runs'* ]]
+	grep -q 'speed-ups of with  *2.000 2.000$' <<< "$output"
 }
 
 @test "samples are sorted as numbers, however many digits they have" {
@@ -120,7 +109,7 @@ second_benchmark() {
 	arm without 1 1
 	samples with 1 1 95000 105000 100000
 	run -0 compare with without
-	[[ $output == *'treatment 0.100 0.500'* ]]
+	grep -q 'speed-ups of with  *2.000 10.000$' <<< "$output"
 }
 
 @test "iterations are compared as numbers: 3 of 10 is not finished" {
@@ -144,25 +133,23 @@ second_benchmark() {
 	run -0 compare with without
 	echo "$output"
 	[[ $output =~ 'runs started'\ +4\ +4$'\n''runs finished'\ +3\ +4$'\n''runs void'\ +3\ +0$'\n' ]]
-	[[ $output =~ 'attempts rate limited'\ +1\ +0 ]]
-	[[ $output == *'b: 1 against 4 runs'*'treatment 0.800'* ]]
+	[[ $output =~ '  rate limit'\ +1\ +0 ]]
+	[[ $output == *'1 against 4 runs'* ]]
+	grep -q 'speed-ups of with  *1.250$' <<< "$output"
 }
 
-@test "a skipped iteration carries the ratio before it forward" {
+@test "a run whose last iterations were skipped has the speed-up of its last measurement" {
 	arm with 0.5
 	arm without 1
-	sed -i 's/^iterations,1/iterations,3/' "$OUT"/*--experiment.csv
+	sed -i 's/^iterations,1/iterations,2/' "$OUT"/*--experiment.csv
 	for prefix in with without; do
 		attempt $prefix 1 2 failure >> "$OUT/$prefix--iterations.csv"
-		attempt $prefix 1 3 failure >> "$OUT/$prefix--iterations.csv"
 	done
+	samples with 1 2 250000
+	samples without 1 2 1000000
 	run -0 compare with without
-	echo "$output"
-	[[ $output == *'b: 1 against 1 runs'*'treatment 0.500'* ]]
-	[[ $output =~ 'attempts failed'\ +2\ +2 ]]
-	run -0 compare -t with without
-	[[ $output == *$'iteration\tb\t1\t1\t1\t0.5\t0\niteration\tb\t1\t1\t2\t0.5\t1\niteration\tb\t1\t1\t3\t0.5\t1\n'* ]]
-	[[ $output == *$'median\tb\t1\t0\t1\nmedian\tb\t1\t1\t2\nmedian\tb\t1\t2\t2\nmedian\tb\t1\t3\t2\nmedian\tb\t2\t0\t1\n'* ]]
+	grep -q 'speed-ups of with  *4.000$' <<< "$output"
+	[[ $output =~ '  failure'\ +1\ +1 ]]
 }
 
 @test "a run whose last kept work is not measured is void" {
@@ -171,8 +158,9 @@ second_benchmark() {
 	sed -i 's/^iterations,1/iterations,2/' "$OUT"/*--experiment.csv
 	attempt with 1 2 success >> "$OUT/with--iterations.csv"
 	attempt without 1 2 failure >> "$OUT/without--iterations.csv"
+	samples without 1 2 1000000
 	run -0 compare with without
-	[[ $output == *'b: 0 against 1 runs'*'nothing to compare'* ]]
+	[ "${lines[0]}" = 'No conclusion: with has no finished run with a first and a last measurement.' ]
 }
 
 @test "columns of the ledger are read by name, in any order" {
@@ -182,7 +170,7 @@ second_benchmark() {
 	    "$OUT/with--iterations.csv" > turned
 	mv turned "$OUT/with--iterations.csv"
 	run -0 compare with without
-	[[ $output == *'treatment 0.500'* ]]
+	grep -q 'speed-ups of with  *2.000$' <<< "$output"
 }
 
 @test "a run in which less than a minute of agent time is left is finished" {
@@ -193,14 +181,6 @@ second_benchmark() {
 	[[ $output =~ 'runs finished'\ +1\ +1$'\n' ]]
 }
 
-@test "a run that ended out of time is finished" {
-	arm with 0.5
-	arm without 1
-	sed -i 's/^iterations,1/iterations,9/' "$OUT"/*--experiment.csv
-	sed -i 's/,success,1/,out of time,1/' "$OUT"/with--iterations.csv
-	run -0 compare with without
-	[[ $output =~ 'runs finished'\ +1\ +0$'\n' ]]
-}
 
 @test "all benchmarks of a run count by their geometric mean" {
 	arm with 0.5
@@ -208,7 +188,8 @@ second_benchmark() {
 	second_benchmark c 's/,1000000/,200/;s/,500000/,25/'
 	run -0 compare with without
 	echo "$output"
-	[[ $output == *'c: 1 against 1 runs'*'treatment 0.125'* && $output == *'all benchmarks: 1 against 1 runs'*'treatment 0.250'* ]]
+	[[ $output == 'b: no conclusion: '*$'\nc: no conclusion: '*$'\nall benchmarks: no conclusion: '* ]]
+	[[ $(grep 'speed-ups of with ' <<< "$output" | tr -s ' ') == *' 2.000'*' 8.000'*' 4.000' ]]
 }
 
 @test "a benchmark may have the name all" {
@@ -217,11 +198,11 @@ second_benchmark() {
 	second_benchmark all ''
 	run -0 compare with without
 	echo "$output"
-	[ "$(grep -c '^all: 1 against 1 runs' <<< "$output")" = 1 ]
-	[ "$(grep -c '^all benchmarks: 1 against 1 runs' <<< "$output")" = 1 ]
+	[ "$(grep -c '^all: no conclusion: 1 against 1' <<< "$output")" = 1 ]
+	[ "$(grep -c '^all benchmarks: no conclusion: 1 against 1' <<< "$output")" = 1 ]
 }
 
-@test "ratios that differ in the seventh digit have different ranks" {
+@test "speed-ups that differ in the seventh digit have different ranks" {
 	local awk
 	for awk in mawk gawk 'busybox awk'; do
 		printf '#!/bin/sh\nexec %s "$@"\n' "$awk" > bin/awk
@@ -236,16 +217,56 @@ second_benchmark() {
 			x 2 2
 			x 2 3
 		END
-		[[ $output == *'p         0.02857'* ]]	# 2 of 70: each is below each
+		grep -q 'p  *0.02857$' <<< "$output"	# 2 of 70: each is below each
 	done
 }
 
 @test "a line names each setting besides the plugin in which the arms differ" {
 	arm with 0.5
 	arm without 1
+	sed -i '$aplugin_directory,/plugin' "$OUT/with--experiment.csv"
+	run -0 compare with without
+	[[ $output == *$'\nThe arms differ in nothing but the plugin.' ]]
 	sed -i 's/^timeout,7200/timeout,60/;$ahost,other' "$OUT/without--experiment.csv"
 	run -0 compare with without
-	[[ $output == *'The arms differ in host, too.'$'\n''The arms differ in timeout, too.'* ]]
+	[[ $output == *$'\nThe arms differ in: host, timeout.' ]]
+}
+
+# started PREFIX RUN [SED]: the transcript of a run's first attempt; its init event is
+# edited by SED.
+started() {
+	jq -c . <<-'END' | sed "${3-}" > "$OUT/$1--run-$2--iteration-1--attempt-1.jsonl"
+	{"type":"system","subtype":"init","cwd":"/x, {","tools":["Bash","Read"],
+	 "mcp_servers":[{"name":"plugin:p:db","status":"connected"}],"model":"opus","agents":["Explore"],
+	 "skills":["p:faster","x"],"plugins":[{"name":"p","path":"/p","source":"p@inline","version":"1.0"},
+	 {"name":"std","path":"builtin","source":"std@builtin","version":"2"}],
+	 "permissionMode":"bypassPermissions","apiKeySource":"none","output_style":"default","claude_code_version":"2.1.332"}
+	END
+}
+
+@test "a line names what else the init events of the arms differ in, but not what the plugin brings" {
+	arm with 0.5 0.5
+	arm without 1 1
+	started with 1
+	started with 2
+	started without 1 's/"p:faster",//;s/{"name":"p",[^}]*},//;s/{"name":"plugin:[^}]*}//'
+	run -0 compare with without
+	[[ $output == *$'\nThe arms differ in nothing.' ]]
+	started without 1 's/"Read"/"Read","Web"/;s/"opus"/"sonnet"/;s/"version":"2"/"version":"3"/'
+	run -0 compare with without
+	[[ $output == *$'\nThe arms differ in: model (+opus, -sonnet), plugins (+std 2, -std 3), tools (-Web).' ]]
+	started with 2 's/"opus"/"haiku"/'
+	run -0 compare with without
+	[[ $output == *$'\nThe attempts of with differ in: model (opus, haiku).' ]]
+}
+
+@test "a cost that is unknown is named" {
+	arm with 0.5
+	arm without 1
+	sed -i '2s/,0.5,/,,/' "$OUT/with--iterations.csv"
+	run -0 compare with without
+	[[ $output =~ 'of unknown cost'\ +1\ +0$'\n' ]]
+	[[ $output =~ 'cost, USD'\ +0.00\+\?\ +0.50 ]]
 }
 
 @test "results of the program itself are compared" {
@@ -258,9 +279,10 @@ second_benchmark() {
 	REHEARSAL_EDIT='echo 6000 > us' run -0 ccre --no-plugin -q -r 2 -i 1 -o "$OUT" -b "$benchmark" "$PROJECT" slow
 	run -0 compare fast slow
 	echo "$output"
-	[[ $output == *'ratio     0.667'* && $output == *'treatment 0.500 0.500'* && $output == *'control   0.750 0.750'* ]]
+	grep -q 'times as fast  *1.500$' <<< "$output"
+	grep -q 'speed-ups of slow  *1.333 1.333$' <<< "$output"
 	[[ $output =~ 'cost, USD'\ +0.03\ +0.03 || $output =~ 'cost, USD'\ +0.02\ +0.02 ]]
-	[[ $output != *'arms differ'* ]]
+	[[ $output == *'The arms differ in nothing.'* ]]
 	checks
 }
 
@@ -292,7 +314,7 @@ second_benchmark() {
 			there <- 2 / choose(length(x) + length(y), length(x)) <= 0.05
 			cat(length(x), length(y), sprintf("%.6g", exp(w$estimate)),
 			    if (there) sprintf("%.6g", exp(w$conf.int)) else c("-", "-"),
-			    sprintf("%.6g", w$p.value), sprintf("%.6g\n", 1 - w$statistic / length(x) / length(y)))
+			    sprintf("%.6g", w$p.value), sprintf("%.6g\n", w$statistic / length(x) / length(y)))
 		}
 	END
 	Rscript sets.R | sed 's/ *$//' > expected
@@ -315,47 +337,5 @@ second_benchmark() {
 	run -1 compare with without
 	[[ $output == "compare: $OUT/without--iterations.csv: line 3: expected a row of a ledger"* ]]
 	run -1 "$CCRE_ROOT/contrib/compare" - <<< 'b 1 0'
-	[[ $output == 'compare: -: line 1: expected NAME, an arm (1 or 2) and a ratio above 0'* ]]
-}
-
-@test "the plot has axes with units, both arms, the ratio, and a sign for each run" {
-	command -v gnuplot || skip "no gnuplot here"
-	arm with 0.50 0.60 0.55 0.70 0.65
-	arm without 0.90 1.00 0.80 0.62 0.95
-	run -0 "$CCRE_ROOT/contrib/plot" -o "$OUT" -w 'the picture.svg' with without b
-	[ -z "$output" ]
-	local text
-	for text in 'speed-up (times)' iteration 'cost (USD)' 'run time (ms)' 'with (median)' 'without (median)' \
-	    'ratio of times 0.6' '96.8 % interval' '5 against 5 runs'; do
-		grep -qF "$text" 'the picture.svg'
-	done
-	grep -qi 'rgb( *0, 114, 178)' 'the picture.svg'
-	grep -qi 'rgb(213,  94,   0)' 'the picture.svg'
-	run -0 "$CCRE_ROOT/contrib/plot" -o "$OUT" -s 700x500 -w p.png with without b
-	[ "$(od -An -tx1 -j 16 -N 8 p.png)" = ' 00 00 02 bc 00 00 01 f4' ]
-	[ -z "$(ls -A "$TMPDIR")" ]
-}
-
-@test "without a file the plot is made of characters" {
-	command -v gnuplot || skip "no gnuplot here"
-	arm "o'neil" 0.25 0.25
-	arm without 1 0.5
-	run -0 "$CCRE_ROOT/contrib/plot" -o "$OUT" -s 80x20 "o'neil" without b
-	echo "$output"
-	[[ $output == *'b: speed-up over iteration 0'*"o'neil (median)"*'Last speed-up: ratio of times 0.354 '*'no interval of 95 % exists'*'arm (2 against 2 runs)'* ]]
-	[[ $output == *'*'* ]]
-}
-
-@test "a plot that cannot be drawn is refused with a message" {
-	command -v gnuplot || skip "no gnuplot here"
-	arm "o'neil" 0.25 0.25
-	arm without 1 0.5
-	run -1 "$CCRE_ROOT/contrib/plot" -o "$OUT" "o'neil" without c
-	[[ $output == "plot: c: expected a finished run with a last measurement of it in both o'neil and without" ]]
-	rm "$OUT"/without--run-*--iteration-1--b.csv
-	run -1 "$CCRE_ROOT/contrib/plot" -o "$OUT" "o'neil" without b
-	[[ $output == "plot: b: expected a finished run"*"without" ]]
-	run -2 "$CCRE_ROOT/contrib/plot" -o "$OUT" -w p.gif "o'neil" without b
-	run -2 "$CCRE_ROOT/contrib/plot" -s 10 "o'neil" without b
-	run -1 "$CCRE_ROOT/contrib/plot" -o nowhere "o'neil" without b
+	[[ $output == 'compare: -: line 1: expected NAME, an arm (1 or 2) and a speed-up above 0'* ]]
 }

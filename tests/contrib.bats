@@ -228,7 +228,7 @@ demo() {
 	run -0 "$CCRE_ROOT/contrib/example/run" example "$CCRE"
 	echo "$output"
 	[[ $output == *'$ contrib/alternate 4 with without cc-run-experiments -q '*"-b 'work=sh benchmark.sh'"* ]]
-	[[ $output == *'%): the treatment is faster'* ]]
+	[[ $output == *'With the plugin the code is '* ]]
 	[ "$(cat example/results/*--iterations.csv | grep -c ',success,')" = 16 ]
 	command -v gnuplot > /dev/null || skip 'no gnuplot'
 	grep -q '</svg>' example/work.svg
@@ -239,9 +239,9 @@ demo() {
 	export EXAMPLE_RUNS=4 EXAMPLE_ITERATIONS=1 CC_TEST_ID=$BATS_TEST_TMPDIR
 	run -0 "$CCRE_ROOT/contrib/example/run" -a example "$CCRE"
 	echo "$output"
-	[[ $output == *'%): no difference is shown'* ]]
+	[[ $output == *'No difference is shown'* ]]
 	[[ $output =~ plugin\ +none\ +none ]]
-	[[ $output != *'arms differ'* ]]
+	[[ $output == *'The arms differ in nothing.'* ]]
 }
 
 @test "the worked example refuses a directory that exists" {
@@ -252,7 +252,7 @@ demo() {
 
 @test "each script prints its usage for --help" {
 	local script
-	for script in alternate demo rehearsal-claude claude-bwrap claude-container example/run; do
+	for script in alternate compare demo export plot rehearsal-claude claude-bwrap claude-container example/run; do
 		run -0 --separate-stderr "$CCRE_ROOT/contrib/$script" --help
 		echo "$script: $output"
 		[[ $output == "usage: ${script##*/}"* ]]

@@ -30,7 +30,7 @@ cell() {
 
 @test "the summary has a row for each attempt and for each sub-agent" {
 	recorded
-	export_as summary exp
+	export_as exp
 	[ "$(wc -l < "$OUT/exp--summary.csv")" = 4 ]
 	[ "$(cell session_id)" = "$(ledger session_id; ledger session_id | tail -n 1)" ]
 	[ "$(cell is_sub_agent | xargs)" = '0 0 1' ]
@@ -39,7 +39,7 @@ cell() {
 
 @test "the summary counts the tool calls of the transcript" {
 	recorded
-	export_as summary exp
+	export_as exp
 	# Tools: Read, Agent, Edit, Bash, Bash, Skill; the sub-agent's Bash.
 	[ "$(cell total_tool_calls | xargs)" = '0 6 1' ]
 	[ "$(cell read_calls | xargs)" = '0 1 0' ]
@@ -54,7 +54,7 @@ cell() {
 
 @test "the summary counts the characters of thinking, tool inputs and results" {
 	recorded
-	export_as summary exp
+	export_as exp
 	# "Let me think.", and /project/main.py with 18 characters of its text.
 	[ "$(cell thinking_chars | xargs)" = '0 13 0' ]
 	[ "$(cell read_chars | xargs)" = "0 $((16 + 18)) 0" ]
@@ -65,7 +65,7 @@ cell() {
 
 @test "the summary has cost, times and tokens of the ledger, a sub-agent those of claude" {
 	recorded
-	export_as summary exp
+	export_as exp
 	[ "$(cell cost_usd | xargs)" = "$(ledger cost_usd | xargs)" ]
 	[ "$(cell duration_seconds | xargs)" = "$(ledger duration_seconds | xargs) 0.746" ]
 	[ "$(cell started_at | xargs)" = "$(ledger started_at | xargs) 2026-11-23T13:13:23Z" ]
@@ -75,7 +75,7 @@ cell() {
 
 @test "the summary counts each character of an attempt once, without its sub-agents" {
 	recorded
-	export_as summary exp
+	export_as exp
 	# The same sum by Python, event by event.
 	[ "$(cell total_chars | sed -n 2p)" = "$(python3 - "$CCRE_ROOT/tests/transcript.jsonl" <<-'END'
 		import json, sys
@@ -105,7 +105,7 @@ cell() {
 
 @test "the summary has the columns of its definition, in their order" {
 	recorded
-	export_as summary exp
+	export_as exp
 	[ "$(head -n 1 "$OUT/exp--summary.csv")" = experiment_id,run_id,iteration_id,session_id,is_sub_agent,sub_agent_type,total_tool_calls,read_calls,glob_calls,edit_calls,skill_calls,bash_calls,grep_calls,total_chars,thinking_chars,read_chars,edit_chars,bash_chars,skill_chars,total_tokens,num_messages,cost_usd,duration_seconds,started_at,ended_at ]
 	[ "$(awk -F, '{ print NF }' "$OUT/exp--summary.csv" | sort -u)" = 25 ]
 	[ ! -e "$OUT/exp--summary.csv.tmp" ]
@@ -116,13 +116,13 @@ cell() {
 	recorded
 	head -c 9000 "$CCRE_ROOT/tests/transcript.jsonl" > "$OUT/exp--run-1--iteration-1--attempt-2.jsonl"
 	printf 'Execution error\n[1,2]\n"text"\n{"type":"assistant"}\n{"type":"user","message":{"content":"a word"}}\n{"type":' > "$OUT/exp--run-1--iteration-1--attempt-1.jsonl"
-	export_as summary exp
+	export_as exp
 	cat "$OUT/exp--summary.csv"
 	[ "$(cell is_sub_agent | xargs)" = '0 0 1' ]
 	[ "$(cell total_tool_calls | xargs)" = '0 3 1' ]
 	[ "$(cell num_messages | head -n 1)" = 2 ]
 	: > "$OUT/exp--run-1--iteration-1--attempt-1.jsonl"
-	export_as summary exp
+	export_as exp
 	[ "$(cell num_messages | head -n 1)" = 0 ]
 }
 
@@ -130,68 +130,39 @@ cell() {
 	recorded
 	sed -i 's/,rehearsal,2/,"re,""h""\nearsal",2/' "$OUT/exp--iterations.csv"
 	[ "$(wc -l < "$OUT/exp--iterations.csv")" = 5 ]
-	export_as summary exp
+	export_as exp
 	[ "$(cell is_sub_agent | xargs)" = '0 0 1' ]
 	[ "$(cell total_tool_calls | xargs)" = '0 6 1' ]
 }
 
 @test "a missing transcript is named, and the old summary stays" {
 	recorded
-	export_as summary exp
+	export_as exp
 	cp "$OUT/exp--summary.csv" before
 	rm "$OUT/exp--run-1--iteration-1--attempt-1.jsonl"
-	run -1 export_as summary exp
+	run -1 export_as exp
 	[ "$output" = "export: $OUT/exp--run-1--iteration-1--attempt-1.jsonl: expected the transcript of an attempt in the ledger" ]
 	cmp before "$OUT/exp--summary.csv"
 	[ -z "$(find "$OUT" -name '*.tmp*')" ]
 }
 
-@test "ministat gets the ratio of each run" {
-	REHEARSAL_EDIT='echo $(($(cat n 2> /dev/null) + 1)) > n' \
-	    experiment -q -r 3 -i 2 -b 'b=echo "b: iterations=1 runtime: $((900 - 100 * $(cat n 2> /dev/null || echo 0)))us"'
-	export_as ministat exp b > numbers
-	[ "$(cat numbers)" = $'0.777777778\n0.777777778\n0.777777778' ]
-	run -1 --separate-stderr export_as ministat exp other
-	[ "$stderr" = "export: $OUT/exp--iterations.csv: expected a finished run with a last measurement of other" ]
-	command -v ministat > /dev/null || skip 'no ministat'
-	printf '1\n1.1\n1.2\n' > control
-	ministat numbers control | grep -q 'N  *Min  *Max'
-}
-
-@test "benchstat gets a line per run and benchmark, in the format of Go" {
-	REHEARSAL_EDIT='echo $(($(cat n 2> /dev/null) + 1)) > n' \
-	    experiment -q -r 2 -i 2 -b 'b=echo "b: iterations=1 runtime: $((900 - 100 * $(cat n 2> /dev/null || echo 0)))us"' \
-	    -b 'c.1=echo "c.1: iterations=1 runtime: 100us"'
-	export_as benchstat exp > go
-	cat go
-	[ "$(head -n 1 go)" = 'Unit last/first better=lower' ]
-	[ "$(sed 1d go)" = 'BenchmarkRun/b 1 0.777777778 last/first 700000 ns/op
-BenchmarkRun/c.1 1 1 last/first 100000 ns/op
-BenchmarkRun/b 1 0.777777778 last/first 700000 ns/op
-BenchmarkRun/c.1 1 1 last/first 100000 ns/op' ]
-	command -v benchstat > /dev/null || skip 'no benchstat'
-	benchstat go go
-}
-
 @test "wrong words are refused with a line that names the right ones" {
 	local line
-	for line in '' 'summary' 'ministat exp' 'benchstat exp b' 'csv exp' '-x summary exp'; do
+	for line in '' 'summary exp' '-x exp'; do
 		# shellcheck disable=SC2086 # words
 		run -2 export_as $line
-		[ "${lines[-1]}" = 'export: expected [-o DIRECTORY] summary PREFIX, ministat PREFIX BENCHMARK or benchstat PREFIX' ]
+		[ "${lines[-1]}" = 'usage: export [-o DIRECTORY] PREFIX' ]
 	done
 }
 
 @test "a prefix without results is refused with a line that names the file" {
-	run -1 export_as summary exp
+	run -1 export_as exp
 	[ "$output" = "export: $OUT/exp--iterations.csv: expected the ledger of an experiment: see -o" ]
-	run -1 export_as benchstat exp
-	[ "$output" = "compare: $OUT/exp--experiment.csv: expected the results of an experiment: see -o" ]
 }
 
 @test "without jq a line says what to install" {
 	mkdir nothing
-	ln -s "$(command -v sh)" "$(command -v dirname)" nothing
-	PATH=$BATS_TEST_TMPDIR/nothing run -127 export_as summary exp
+	ln -s "$(command -v sh)" nothing
+	PATH=$BATS_TEST_TMPDIR/nothing run -127 export_as exp
 	[ "$output" = 'export: jq is not found: install it' ]
 }
