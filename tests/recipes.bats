@@ -168,7 +168,7 @@ needs() {
 	stub python3 'Bounce: iterations=1 runtime: 1234us'
 	recipe are-we-fast-yet
 	run -0 sh recipe
-	[[ $("$CCRE_BUILD/harness" runtime <<< "$output") == 1234* ]]
+	[ "$("$CCRE_BUILD/harness" runtime <<< "$output")" = 'Bounce 1234' ]
 }
 
 @test "a recipe of several names measures them with one execution" {
