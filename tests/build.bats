@@ -363,7 +363,7 @@ SYNOPSIS='cc-run-experiments [options] directory prefix [baseline] [-- claude-ar
 
 @test "the manual has at most 900 lines of 80 columns" {
 	need mandoc
-	[ "$(mandoc -Tascii -O width=78 "$MANUAL" | wc -l)" -le 900 ]
+	[ "$(mandoc -Tutf8 -O width=80 "$MANUAL" | wc -l)" -le 900 ]
 }
 
 @test "the top directory has nothing but what belongs there" {

@@ -75,7 +75,7 @@ needs() {
 	prog 'sleep 0.02'
 	measures 'perf stat' 20000 5000000
 	prog 'exit 3'
-	run -3 sh recipe
+	run ! sh recipe
 }
 
 @test "hyperfine" {
@@ -184,7 +184,7 @@ needs() {
 
 @test "each recipe of the manual has a test" {
 	local name
-	sed -n '/^\.Sh RECIPES/,/^\.Ed/s/^# \([^:;]*\).*/\1/p' "$CCRE_ROOT/cc-run-experiments.1" > names
+	sed -n '/^\.Sh RECIPES/,/^\.Ed/s/^# \([^:;,]*\).*/\1/p' "$CCRE_ROOT/cc-run-experiments.1" > names
 	[ "$(wc -l < names)" = 12 ]
 	while read -r name; do
 		grep -q "^@test \"${name##*/}\" {" "$BATS_TEST_FILENAME"
