@@ -357,80 +357,46 @@ show_clear(void)
 	show.drawn = show.on && stop.parent != 0;	/* by the parent */
 }
 
-/* Return the length of the control character at s (C1 in UTF-8), or 0. */
-static int
-control(const char *s)
-{
-	const unsigned char *u = (const unsigned char *)s;
-
-	return iscntrl(*u) ? 1 : 2 * (*u == 0xc2 && u[1] >= 0x80 &&
-	    u[1] <= 0x9f);
-}
-
-/* Replace control characters by question marks. */
+/* Replace control characters by question marks, C1 in UTF-8 as well. */
 static char *
 plain(char *line)
 {
-	char *s = line;
-	int n;
+	unsigned char *s;
 
-	for (; *s != '\0'; s += n > 0 ? n : 1)
-		if ((n = control(s)) > 0)
-			memset(s, '?', (size_t)n);
+	for (s = (unsigned char *)line; *s != '\0'; s++)
+		if (iscntrl(*s))
+			*s = '?';
+		else if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f)
+			s[0] = s[1] = '?';
 	return line;
 }
 
-/* Print one line on stderr.  A format that ends in ':' gets errno's text. */
+/*
+ * Print one line on stderr.  A format that ends in ':' gets errno's text.
+ * With --quiet, only lines that have a kind are printed.
+ */
 static void
-message(const char *kind, const char *format, va_list args)
+message(const char *kind, const char *format, ...)
 {
-	int error = errno, tells;
-	size_t len = strlen(format);
+	const char *error = format[strlen(format) - 1] == ':' ?
+	    strerror(errno) : "";
 	char line[4096];
-
-	vsnprintf(line, sizeof line, format, args);
-	tells = len > 0 && format[len - 1] == ':';
-	show_clear();
-	fprintf(stderr, "%s%s%s%s\n", kind, plain(line), tells ? " " : "",
-	    tells ? strerror(error) : "");
-}
-
-/* Print an event, unless --quiet is given. */
-static void
-say(const char *format, ...)
-{
 	va_list args;
 
-	if (show.quiet)
+	if (show.quiet && *kind == '\0')
 		return;
 	va_start(args, format);
-	message("", format, args);
+	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
+	show_clear();
+	fprintf(stderr, "%s%s%s%s\n", kind, plain(line),
+	    *error != '\0' ? " " : "", error);
 }
 
-static void
-warn(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	message(PROGRAM ": ", format, args);
-	va_end(args);
-}
-
-#ifdef __GNUC__
-__attribute__((noreturn))
-#endif
-static void
-die(int status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	message(PROGRAM ": ", format, args);
-	va_end(args);
-	exit(status);
-}
+#define PROBLEM PROGRAM ": "
+#define say(...) message("", __VA_ARGS__)
+#define warn(...) message(PROBLEM, __VA_ARGS__)
+#define die(status, ...) (warn(__VA_ARGS__), exit(status))
 
 /* ---- memory and strings -------------------------------------------------- */
 
@@ -668,22 +634,13 @@ words_unset(struct words *w, const char *name)
 static void
 quote(FILE *to, const char *s)
 {
-	int n;
-
 	if (*s != '\0' && strspn(s, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_") == strlen(s)) {
 		fputs(s, to);
 		return;
 	}
 	for (putc('\'', to); *s != '\0'; s++)
-		if (*s == '\'')
-			fputs("'\\''", to);
-		else if (*s != '\n' && (n = control(s)) > 0)
-			for (s--; n > 0; n--)
-				fprintf(to, "'\"$(printf '\\%03o')\"'",
-				    (unsigned)(unsigned char)*++s);
-		else
-			putc(*s, to);
+		fprintf(to, *s == '\'' ? "'\\''" : "%c", *s);
 	putc('\'', to);
 }
 
@@ -5337,9 +5294,9 @@ attempt_say(const struct experiment *x, const struct attempt *a,
 	const char *why = attempt_why(a, t);
 	int kept = outcomes[a->outcome].keep;
 
-	(kept ? say : warn)("%s%s: %s after %s%s, %ld file%s +%ld -%ld, %s%s%s"
-	    "%s%s%.*s", point_name(x, a->run, a->iteration), a->number > 1 ?
-	    pool_printf(" attempt %d", a->number) : "",
+	message(kept ? "" : PROBLEM, "%s%s: %s after %s%s, %ld file%s +%ld "
+	    "-%ld, %s%s%s%s%s%.*s", point_name(x, a->run, a->iteration),
+	    a->number > 1 ? pool_printf(" attempt %d", a->number) : "",
 	    outcomes[a->outcome].name, duration(a->seconds),
 	    a->why == BY_SILENCE ? " (--idle-timeout)" : a->why != BY_LIMIT ?
 	    "" : a->last ? " (--timeout)" : " (--iteration-timeout)",
