@@ -499,9 +499,8 @@ copy_to(char *array, size_t size, const char *s)
 static void
 cut_to(char *array, size_t size, const char *s)
 {
-	size_t len = strlen(s);
+	size_t len = strnlen(s, size - 1);
 
-	len = len < size ? len : size - 1;
 	memmove(array, s, len);
 	array[len] = '\0';
 }
@@ -558,11 +557,21 @@ words_add(struct words *w, const char *word)
 	w->v[w->n] = NULL;
 }
 
-/* Remove the last word. */
 static void
-words_drop(struct words *w)
+words_append(struct words *w, const struct words *more)
 {
-	free((char *)(size_t)w->v[--w->n]);
+	size_t i;
+
+	for (i = 0; i < more->n; i++)
+		words_add(w, more->v[i]);
+}
+
+/* Replace word i by the last one, and shorten the list. */
+static void
+words_remove(struct words *w, size_t i)
+{
+	free((char *)(size_t)w->v[i]);
+	w->v[i] = w->v[--w->n];
 	w->v[w->n] = NULL;
 }
 
@@ -570,7 +579,7 @@ static void
 words_free(struct words *w)
 {
 	while (w->n > 0)
-		words_drop(w);
+		words_remove(w, w->n - 1);
 	free(w->v);
 	w->v = NULL;
 }
@@ -586,48 +595,16 @@ words_find(const struct words *w, const char *with)
 	return i;
 }
 
-static int
-words_have(const struct words *w, const char *word)
-{
-	size_t i = 0;
-
-	while (i < w->n && strcmp(w->v[i], word) != 0)
-		i++;
-	return i < w->n;
-}
-
-/* Replace word i; add one if i is n. */
-static void
-words_put(struct words *w, size_t i, const char *word)
-{
-	if (w->v == NULL || i == w->n) {
-		words_add(w, word);
-	} else {
-		char *copy = xstrdup(word);
-
-		free((char *)(size_t)w->v[i]);
-		w->v[i] = copy;
-	}
-}
-
-/* Set NAME=VALUE in an environment. */
+/* Set NAME=VALUE in an environment; a value of NULL removes it. */
 static void
 words_set(struct words *w, const char *name, const char *value)
 {
-	words_put(w, words_find(w, pool_printf("%s=", name)),
-	    pool_printf("%s=%s", name, value));
-}
-
-/* Remove NAME=VALUE from an environment. */
-static void
-words_unset(struct words *w, const char *name)
-{
 	size_t i = words_find(w, pool_printf("%s=", name));
 
-	if (i < w->n) {
-		words_put(w, i, w->v[w->n - 1]);
-		words_drop(w);
-	}
+	if (i < w->n)
+		words_remove(w, i);
+	if (value != NULL)
+		words_add(w, pool_printf("%s=%s", name, value));
 }
 
 /* Print s as one word of a shell's command line. */
@@ -1803,12 +1780,10 @@ event_task(struct transcript *t, const char *subtype, const char *task)
 {
 	size_t i = words_find(&t->tasks, task);
 
-	if (strcmp(subtype, "task_started") == 0) {
+	if (strcmp(subtype, "task_started") == 0)
 		words_add(&t->tasks, task);
-	} else if (i < t->tasks.n) {
-		words_put(&t->tasks, i, t->tasks.v[t->tasks.n - 1]);
-		words_drop(&t->tasks);
-	}
+	else if (i < t->tasks.n)
+		words_remove(&t->tasks, i);
 }
 
 /*
@@ -1820,7 +1795,8 @@ event_message(struct transcript *t, const struct event *e)
 {
 	int i;
 
-	if (e->message[0] == '\0' || words_have(&t->messages, e->message) ||
+	if (e->message[0] == '\0' || (t->messages.n > 0 &&
+	    is_one(e->message, t->messages.v)) ||
 	    strcmp(e->message_model, "<synthetic>") == 0)
 		return;
 	words_add(&t->messages, e->message);
@@ -2463,12 +2439,9 @@ vars_git(struct words *w)
 static void
 git_open(struct git *g, const struct experiment *x)
 {
-	size_t i;
-
 	memset(g, 0, sizeof *g);
 	g->path = x->git;
-	for (i = 0; i < x->git_vars.n; i++)
-		words_add(&g->vars, x->git_vars.v[i]);
+	words_append(&g->vars, &x->git_vars);
 	g->out = fd_scratch();
 	g->err = fd_scratch();
 }
@@ -2551,13 +2524,11 @@ static int
 git_with(struct git *g, const char *const *argv, const struct words *more)
 {
 	struct words w = { NULL, 0 };
-	size_t i;
 	int status;
 
 	for (; *argv != NULL; argv++)
 		words_add(&w, *argv);
-	for (i = 0; i < more->n; i++)
-		words_add(&w, more->v[i]);
+	words_append(&w, more);
 	status = git_run(g, -1, w.v);
 	words_free(&w);
 	return status;
@@ -2754,8 +2725,7 @@ copy_views(struct copy *c)
 	words_set(&c->taker.vars, "GIT_OBJECT_DIRECTORY",
 	    agent_git(c, "objects"));
 	words_set(&c->taker.vars, "GIT_ALLOW_PROTOCOL", "none");
-	for (i = 0; i < x->agent_vars.n; i++)
-		words_add(&c->vars, x->agent_vars.v[i]);
+	words_append(&c->vars, &x->agent_vars);
 	words_set(&c->vars, "TMPDIR", copy_path(c, "tmp"));
 	words_set(&c->vars, "PWD", c->dir);
 	words_set(&c->vars, MARK, c->mark);
@@ -2958,7 +2928,7 @@ copy_unmade(struct copy *c)
 {
 	words_free(&c->made);
 	while (c->excludes.n > c->submodules.n)
-		words_drop(&c->excludes);
+		words_remove(&c->excludes, c->excludes.n - 1);
 }
 
 /* Remember that the index equals a commit. */
@@ -5133,9 +5103,7 @@ setup_run(struct copy *c, int run, int iteration)
 
 	words_set(&c->vars, "PROJECT", x->top);
 	result = command_run(c, x->opt.setup, log, &seconds, &why);
-	words_unset(&c->vars, "PROJECT");
-	if (getenv("PROJECT") != NULL)
-		words_set(&c->vars, "PROJECT", getenv("PROJECT"));
+	words_set(&c->vars, "PROJECT", getenv("PROJECT"));
 	if (result == FAILED) {
 		warn("%s: the setup failed: %s: see %s/%s", point_name(x, run,
 		    iteration), why, x->output, file);
@@ -5899,11 +5867,12 @@ refs_follow(struct git *g, const struct experiment *x, struct run *runs,
 			warn("run %d: the commit %s of iteration %zu is missing"
 			    ": the run goes on from the one before", r->id,
 			    r->commits.v[n - 1], n - 1);
-		if (n < r->commits.n)
-			words_put(&r->commits, r->commits.n - 1,
-			    r->commits.v[n - 1]);
-		else if (r->rows > 0)
+		if (n < r->commits.n) {
+			words_add(&r->commits, r->commits.v[n - 1]);
+			words_remove(&r->commits, r->commits.n - 2);
+		} else if (r->rows > 0) {
 			row_refs(g, x, r, &r->last, refs);
+		}
 	}
 }
 
@@ -6883,8 +6852,7 @@ check_command(struct experiment *x)
 		words_add(&x->command, "--plugin-dir");
 		words_add(&x->command, x->plugin);
 	}
-	for (i = 0; i < x->opt.claude_arguments.n; i++)
-		words_add(&x->command, x->opt.claude_arguments.v[i]);
+	words_append(&x->command, &x->opt.claude_arguments);
 	vars_git(&x->git_vars);
 	vars_copy(&x->agent_vars, dropped);
 	vars_config(&x->agent_vars, config);
