@@ -724,11 +724,8 @@ fd_write(int fd, const char *data, size_t size)
 	ssize_t n;
 
 	for (; size > 0; data += n, size -= (size_t)n)
-		if ((n = write(fd, data, size)) < 0) {
-			if (errno != EINTR)
-				return -1;
-			n = 0;
-		}
+		if ((n = write(fd, data, size)) < 0)
+			return -1;
 	return 0;
 }
 
@@ -916,35 +913,28 @@ dir_open(int at, const char *name)
 }
 
 /*
- * Remove all files below a directory that is depth below root, and with
- * `dirs` the directories.  Deeper directories than DEPTH are moved to root.
- * Return how many were moved.
+ * Remove all below a directory that is depth below root.  Directories deeper
+ * than DEPTH are moved to root.  Return how many were moved.
  */
 static int
-files_empty(DIR *dir, int root, int depth, int dirs)
+files_empty(DIR *dir, int root, int depth)
 {
 	struct dirent *d;
 	DIR *below;
-	char name[32];
-	int bad, moved = 0;
-	unsigned number = 0;
+	int moved = 0;
 
 	while ((d = dir_next(dir)) != NULL) {
 		if (unlinkat(dirfd(dir), d->d_name, 0) == 0 ||
 		    (below = dir_open(dirfd(dir), d->d_name)) == NULL)
 			continue;
 		if (depth < DEPTH) {
-			moved += files_empty(below, root, depth + 1, dirs);
-			if (dirs)
-				unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR);
+			moved += files_empty(below, root, depth + 1);
+			unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR);
 			continue;
 		}
 		closedir(below);
-		do {
-			sprintf(name, ".moved.%u", number++);
-			bad = renameat(dirfd(dir), d->d_name, root, name);
-		} while (bad && (errno == EEXIST || errno == ENOTEMPTY));
-		moved += !bad;
+		moved += renameat(dirfd(dir), d->d_name, root, pool_printf(
+		    ".%llu", (unsigned long long)d->d_ino)) == 0;
 	}
 	return moved;
 }
@@ -958,17 +948,14 @@ files_remove(int at, const char *name)
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return;
 	while ((root = dir_open(at, name)) != NULL &&
-	    files_empty(root, dirfd(root), 0, 1) > 0)
+	    files_empty(root, dirfd(root), 0) > 0)
 		;
 	unlinkat(at, name, AT_REMOVEDIR);
 }
 
-/*
- * Open the directory that has the last element of a relative path; -1 if there
- * is none.  Unlike git's paths, those of an agent may lead through links.
- */
-static int
-parent_open(const char *path, const char **last)
+/* Remove what a relative path names, unless it leads through a link. */
+static void
+path_remove(const char *path)
 {
 	int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), below;
 	size_t len;
@@ -979,20 +966,9 @@ parent_open(const char *path, const char **last)
 		    O_DIRECTORY);
 		close(fd);
 	}
-	*last = path;
-	return fd;
-}
-
-/* Remove what a relative path names, unless it leads through a link. */
-static void
-path_remove(const char *path)
-{
-	const char *last;
-	int at = parent_open(path, &last);
-
-	if (at >= 0)
-		files_remove(at, last);
-	close(at);
+	if (fd >= 0)
+		files_remove(fd, path);
+	close(fd);
 }
 
 /* Make a directory, unless it exists; end the program if that fails. */
@@ -2949,9 +2925,8 @@ copy_note(struct copy *c, const char *commit)
 static void
 copy_reset(struct copy *c, const char *commit, int all)
 {
-	int place = c->x->opt.in_place, tries, status = 1, at;
+	int place = c->x->opt.in_place, tries, status = 1;
 	const char *const *clean;
-	const char *last;
 	size_t i;
 
 	copy_enter(c);
@@ -2961,6 +2936,8 @@ copy_reset(struct copy *c, const char *commit, int all)
 		return;
 	if (all)
 		copy_unmade(c);
+	for (i = 0; i < c->submodules.n && all; i++)	/* git does not */
+		path_remove(c->submodules.v[i]);
 	for (tries = 0; tries < (place ? 1 : 2) && status != 0; tries++) {
 		if (tries > 0) {	/* what git cannot remove, we can */
 			files_remove(AT_FDCWD, c->dir);
@@ -2976,14 +2953,6 @@ copy_reset(struct copy *c, const char *commit, int all)
 	if (status != 0)
 		die(1, "cannot make a copy of %s in %s: %s", commit, c->dir,
 		    git_fault(&c->git));
-	for (i = 0; i < c->submodules.n && all; i++) {
-		at = parent_open(c->submodules.v[i], &last);
-		if (at < 0)
-			continue;
-		files_remove(at, last);
-		mkdirat(at, last, 0777);
-		close(at);
-	}
 	copy_note(c, commit);
 	c->clean = all;
 }
@@ -3082,29 +3051,6 @@ store_link(const struct copy *c)
 	}
 }
 
-/*
- * Remove all files of the agent's .git.  Keep the directories that each .git
- * has, because making and removing directories is slow.
- */
-static void
-agent_git_empty(const struct copy *c)
-{
-	DIR *dir = dir_open(AT_FDCWD, agent_git(c, "")), *below;
-	struct dirent *d;
-
-	if (dir == NULL)
-		files_remove(AT_FDCWD, agent_git(c, ""));
-	while (dir != NULL && (d = dir_next(dir)) != NULL) {
-		below = NULL;
-		if (strcmp(d->d_name, "objects") == 0 ||
-		    strcmp(d->d_name, "refs") == 0 ||
-		    strcmp(d->d_name, "info") == 0)
-			below = dir_open(dirfd(dir), d->d_name);
-		if (below == NULL || files_empty(below, dirfd(below), 0, 0) > 0)
-			files_remove(dirfd(dir), d->d_name);
-	}
-}
-
 /* Copy a file of the user's git directory, if it is there. */
 static void
 agent_git_file(const struct copy *c, const char *name)
@@ -3181,7 +3127,7 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 	const char *const *dir;
 
 	store_pack(c, start);
-	agent_git_empty(c);
+	files_remove(AT_FDCWD, agent_git(c, ""));
 	for (dir = dirs; *dir != NULL; dir++)
 		directory_make(agent_git(c, *dir), 0777);
 	store_link(c);
