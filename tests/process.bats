@@ -613,7 +613,7 @@ left_behind() {
 # waiting: a scene that has begun its work and waits to be ended.
 waiting() {
 	scene waits <<-'X'
-		init; edit; touch "$AT_WORK"; sleep 1000
+		init; edit; touch "$AT_WORK"; exec sleep 1000
 	X
 	export REHEARSAL="success $SCENE/waits"
 }
