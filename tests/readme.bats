@@ -49,6 +49,8 @@ teardown() {
 	[[ $output == *'"type":"result"'* ]]
 	run -0 bash -euc "$(typed 'look at a result')"
 	[[ $output == *'+call'* ]]
+	run -0 bash -euc "$(typed 'see discarded work')"
+	[[ $output == *baseline* ]]
 	run -0 bash -euc "$(typed 'merge the best branch')"
 	sed -n '/^git for-each-ref/,$p' commands | bash -eux
 	[ -z "$(project for-each-ref 'refs/heads/with-*' refs/cc-run-experiments/with)" ]
