@@ -1122,7 +1122,8 @@ show_draw(const struct experiment *x, double now)
 			fprintf(to, " %d.%d %ld:%02ld", j->run, j->iteration,
 			    (long)(now - j->start) / 60,
 			    (long)(now - j->start) % 60);
-	fprintf(stderr, "\r%.*s\033[K", width - 1, stream_end(to, &line));
+	/* With room for the ^C that the terminal echoes. */
+	fprintf(stderr, "\r%.*s\033[K", width - 3, stream_end(to, &line));
 	show.drawn = 1;
 }
 
