@@ -1140,53 +1140,45 @@ show_draw(const struct experiment *x, double now)
  */
 enum { LOCK_BITS = 20, LOCK_CHILD = 1 << 19, PLACE = 0, PLACE_CHILD = 1 };
 
-/* Apply a lock command to count bytes of a file; 0, or -1 with errno. */
+/* Apply a lock command to a byte of a file; return 0, or -1 with errno. */
 static int
-fd_lock(int fd, int command, short type, off_t at, off_t count,
-    struct flock *range)
+fd_lock(int fd, int command, short type, off_t byte)
 {
-	memset(range, 0, sizeof *range);
-	range->l_type = type;
-	range->l_whence = SEEK_SET;
-	range->l_start = at;
-	range->l_len = count;
-	return fcntl(fd, command, range);
-}
+	struct flock range = { .l_type = type, .l_whence = SEEK_SET,
+	    .l_start = byte, .l_len = 1 };
 
-/* The same for bytes of the prefix. */
-static int
-lock_range(const struct experiment *x, int command, short type, off_t byte,
-    off_t count, struct flock *range)
-{
-	return fd_lock(x->lock_fd, command, type, x->lock_start + byte, count,
-	    range);
+	return fcntl(fd, command, &range);
 }
 
 /*
- * Lock the runs from first to last.  If another process holds one of them
- * longer than `seconds`, exit and name it.
+ * Lock the runs from first to last; with `wait`, only see that nobody holds
+ * them.  If another process holds one longer than `wait` seconds, exit.
  */
 static void
 lock_runs(const struct experiment *x, off_t byte, long first, long last,
-    double seconds)
+    double wait)
 {
+	struct flock runs = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+	    .l_start = x->lock_start + byte + first,
+	    .l_len = last - first + 1 }, held;
 	double start = monotonic();
-	struct flock range;
 
-	while (lock_range(x, F_SETLK, F_WRLCK, byte + first, last - first + 1,
-	    &range) != 0) {
+	while (fcntl(x->lock_fd, F_SETLK, &runs) != 0) {
 		if (errno != EACCES && errno != EAGAIN)
 			die(1, "cannot lock %s/" PROGRAM ".lock:", x->common);
-		if (monotonic() - start >= seconds &&
-		    lock_range(x, F_GETLK, F_WRLCK, byte + first,
-		    last - first + 1, &range) == 0 && range.l_type != F_UNLCK)
+		held = runs;
+		if (monotonic() - start >= wait && fcntl(x->lock_fd, F_GETLK,
+		    &held) == 0 && held.l_type != F_UNLCK)
 			die(EXIT_LATER, "process %ld works on %s of prefix %s "
 			    "in %s: repeat the command later",
-			    (long)range.l_pid, first == 0 ? "--in-place" :
-			    pool_printf("run %ld", (long)(range.l_start -
+			    (long)held.l_pid, first == 0 ? "--in-place" :
+			    pool_printf("run %ld", (long)(held.l_start -
 			    x->lock_start - byte)), x->opt.prefix, x->top);
 		nap(50);
 	}
+	runs.l_type = F_UNLCK;
+	if (wait > 0)
+		fcntl(x->lock_fd, F_SETLK, &runs);
 }
 
 /*
@@ -1197,17 +1189,12 @@ static void
 lock_start(const struct experiment *x)
 {
 	const struct options *o = &x->opt;
-	struct flock range;
 
 	lock_runs(x, 0, o->first, o->last, 0);
 	lock_runs(x, LOCK_CHILD, o->first, o->last, ORPHAN_S);
-	lock_range(x, F_SETLK, F_UNLCK, LOCK_CHILD + o->first,
-	    o->last - o->first + 1, &range);
 	if (o->in_place) {
 		lock_runs(x, PLACE - x->lock_start, 0, 0, 0);
 		lock_runs(x, PLACE_CHILD - x->lock_start, 0, 0, ORPHAN_S);
-		lock_range(x, F_SETLK, F_UNLCK, PLACE_CHILD - x->lock_start,
-		    1, &range);
 	}
 }
 
@@ -1215,9 +1202,8 @@ lock_start(const struct experiment *x)
 static void
 lock_write(const struct experiment *x, int on)
 {
-	struct flock range;
-
-	if (lock_range(x, F_SETLKW, on ? F_WRLCK : F_UNLCK, 0, 1, &range) != 0)
+	if (fd_lock(x->lock_fd, F_SETLKW, on ? F_WRLCK : F_UNLCK,
+	    x->lock_start) != 0)
 		die(1, "cannot lock %s/" PROGRAM ".lock:", x->common);
 }
 
@@ -1225,13 +1211,13 @@ static void
 lock_open(struct experiment *x)
 {
 	const char *path = pool_printf("%s/" PROGRAM ".lock", x->common);
-	unsigned long long mask = (1ULL << 40) - 1;
 
 	x->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC, 0666);
 	if (x->lock_fd < 0)
 		die(1, "cannot open %s:", path);
-	x->lock_start = (off_t)((hash(0, x->opt.prefix) & mask) << LOCK_BITS);
+	x->lock_start = (off_t)(hash(0, x->opt.prefix) % (1ULL << 40) <<
+	    LOCK_BITS);
 }
 
 /* ---- CSV: RFC 4180 with LF ----------------------------------------------- */
@@ -4608,9 +4594,7 @@ enum gate { GATE, WORK };
 static int
 gate_lock(const struct copy *c, enum gate byte, short type)
 {
-	struct flock range;
-
-	return fd_lock(c->gate_fd, F_SETLK, type, byte, 1, &range);
+	return fd_lock(c->gate_fd, F_SETLK, type, byte);
 }
 
 /* Wait for the right to work; return -1 if everything stops meanwhile. */
