@@ -4283,6 +4283,20 @@ setting_agrees(const char *key)
 	return FREE;
 }
 
+/* The line of s in which it differs from the text `other`, shortened. */
+static const char *
+setting_brief(const char *s, const char *other)
+{
+	size_t i, line = 0, len;
+
+	for (i = 0; s[i] != '\0' && s[i] == other[i]; i++)
+		if (s[i] == '\n')
+			line = i + 1;
+	len = strcspn(s + line, "\n");
+	return pool_printf("%.*s%s", len > 60 ? 60 : (int)len, s + line,
+	    len > 60 || s[line + len] != '\0' ? "..." : "");
+}
+
 /*
  * Compare one key of the first start with now.  Exit if the difference is
  * refused.  Return 1 if the file must have the value of now.
@@ -4309,9 +4323,10 @@ setting_compare(const struct experiment *x, const char *key, const char *old,
 			    x->opt.prefix, key, old, now);
 		return 0;
 	}
-	die(EXIT_USAGE, "prefix %s was started with another %s: \"%.200s\", now"
-	    " \"%.200s\": use the old value%s, or choose another prefix",
-	    x->opt.prefix, key, old, now, agree == GROW ?
+	die(EXIT_USAGE, "prefix %s was started with another value of %s: \"%s\""
+	    ", now \"%s\": use the old value%s, or choose another prefix",
+	    x->opt.prefix, key, setting_brief(old, now),
+	    setting_brief(now, old), agree == GROW ?
 	    " or a larger one" : agree == MORE ? " and add new names only" :
 	    "");
 	return 0;
@@ -5039,7 +5054,7 @@ setup_run(struct copy *c, int run, int iteration)
 		warn("%s: the setup failed: %s: see %s/%s", point_name(x, run,
 		    iteration), why, x->output, file);
 		log_show(log);
-		stop_all(x, 1, "the setup failed: mend it");
+		stop_all(x, 1, "the setup failed (mend it first)");
 	}
 	close(log);
 	/* The agent's .git, which such a file may point into, is made anew. */
@@ -5110,7 +5125,8 @@ point_measure(struct copy *c, const struct run *r, int m)
 	space_check(x);
 	gate_leave(c);
 	if (failed && m == 0)
-		stop_all(x, 1, "a benchmark of the baseline failed: mend it");
+		stop_all(x, 1, "a benchmark of the "
+		    "baseline failed (mend it first)");
 	else if (result != STOPPED)
 		say("%s: benchmarks are measured%s", point_name(x, r->id, m),
 		    failed ? "; some have failed" : "");
@@ -5222,15 +5238,15 @@ attempt_stop(const struct experiment *x, const struct attempt *a,
 	case RATE_LIMIT:
 		return pool_printf("rate limit%s", limit_when(t));
 	case TIMED_OUT:
-		return x->opt.retries == 0 ? "the call timed out and there are"
-		    " no retries" : "the last retry timed out";
+		return x->opt.retries == 0 ? "the call timed out, with "
+		    "--retries 0" : "the last retry timed out";
 	case DENIED:
-		return pool_printf("claude is denied%s%.*s: fix this first%s",
+		return pool_printf("claude is denied%s%.*s (fix this first%s)",
 		    t->result.text[0] != '\0' ? ": " : "",
 		    (int)strcspn(t->result.text, "\n"), t->result.text,
-		    begins(t->result.text, "Not logged in") ? " (a key or "
+		    begins(t->result.text, "Not logged in") ? "; a key or "
 		    "apiKeyHelper in your settings needs -- --setting-sources "
-		    "user,project)" : "");
+		    "user,project" : "");
 	case FAILURE:
 		return pool_printf("%d failures in a row", FAILURES);
 	default:
@@ -5819,20 +5835,27 @@ refs_baseline(struct git *g, const struct experiment *x,
 		git_ref(g, x, ref, x->base, 1);
 }
 
-/* Exit if the baseline is no commit; name the branches that exist. */
+/* Exit if the baseline is no commit; name branches that no runner made. */
 static void
 baseline_missing(struct git *g, const struct experiment *x)
 {
-	char *names, *s;
+	enum { NAMES = 10 };
+	struct records records;
+	char *record, *text;
+	size_t size;
+	FILE *to = stream_begin(&text, &size);
+	int n = 0;
 
-	git_or_die(g, "for-each-ref", "--count=10",
-	    "--format=%(refname:short)", "refs/heads/");
-	names = fd_text(g->out, NULL);
-	for (s = names; (s = strchr(s, '\n')) != NULL && s[1] != '\0';)
-		*s = ' ';
+	git_or_die(g, "for-each-ref", "--format=%(refname:short)",
+	    "refs/heads/");
+	records = git_records(g);
+	while ((record = record_next(&records, '\n')) != NULL && n < NAMES)
+		if (strstr(record, "-iteration-") == NULL)
+			fprintf(to, "%s%s", n++ > 0 ? ", " : "", record);
+	stream_end(to, &text);
 	die(EXIT_USAGE, "no branch or commit \"%s\" in %s: name the baseline as"
-	    " the third operand; branches are: %.*s", x->opt.baseline, x->top,
-	    (int)strcspn(names, "\n"), names);
+	    " the third operand: the branches are %s", x->opt.baseline,
+	    x->top, n > 0 ? text : "none");
 }
 
 /*
