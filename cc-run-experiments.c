@@ -6291,26 +6291,31 @@ plan_limits(const struct experiment *x)
 {
 	const struct options *o = &x->opt;
 	double runs = (double)(o->last - o->first + 1);
-	double iterations = runs * (double)o->iterations;
+	double iterations = o->benchmark_only ? 0 : runs *
+	    (double)o->iterations;
 	double calls = iterations * (double)(1 + o->retries);
 	double points = o->benchmark_n == 0 ? 0 : runs *
 	    (o->every_iteration ? 1 + (double)o->iterations : 2);
-	double agent = runs * o->timeout / 3600;
+	double agent = o->benchmark_only ? 0 : runs * o->timeout / 3600;
 	double retries = iterations * (double)o->retries *
 	    o->iteration_timeout / 3600;
-	double measuring = points * ((double)o->benchmark_n *
-	    (double)o->samples + (o->build != NULL) + (o->setup != NULL)) *
-	    o->benchmark_timeout / 3600;
+	double commands = points * ((double)o->benchmark_n *
+	    (double)o->samples + (o->build != NULL)) +
+	    (o->setup != NULL ? points + calls : 0);
+	double measuring = commands * o->benchmark_timeout / 3600;
 	double budget = call_budget(&o->claude_arguments);
 
-	printf("iterations: at most %.0f in %.0f run%s\n", iterations, runs,
-	    runs == 1 ? "" : "s");
-	printf("calls of claude: at most %.0f, with %ld retr%s\n", calls,
-	    o->retries, o->retries == 1 ? "y" : "ies");
+	if (!o->benchmark_only)
+		printf("iterations: at most %.0f in %.0f run%s\n"
+		    "calls of claude: at most %.0f, with %ld retr%s\n",
+		    iterations, runs, runs == 1 ? "" : "s", calls, o->retries,
+		    o->retries == 1 ? "y" : "ies");
 	printf("hours: at most %.1f: %.1f of agent time, %.1f of attempts that"
-	    " time out, %.1f of measurements\n", (agent + retries + measuring) /
+	    " time out, %.1f of setups and measurements\n", (agent + retries + measuring) /
 	    (double)(o->jobs < (long)runs ? o->jobs : (long)runs),
 	    agent, retries, measuring);
+	if (o->benchmark_only)
+		return;
 	if (o->budget > 0)
 		printf("cost: stops after about $%.2f (--budget); calls at work"
 		    " go on, and unknown costs are not counted\n", o->budget);
@@ -6337,9 +6342,10 @@ plan(struct git *g, struct experiment *x)
 		settings_agree(x, &old, &now, 0);
 	protect_check(g, x);
 	plan_limits(x);
-	printf("branches: %s to %s\n", branch_ref(x, (int)o->first, 1) +
-	    strlen("refs/heads/"), branch_ref(x, (int)o->last,
-	    (int)o->iterations) + strlen("refs/heads/"));
+	if (!o->benchmark_only)
+		printf("branches: %s to %s\n", branch_ref(x, (int)o->first,
+		    1) + strlen("refs/heads/"), branch_ref(x, (int)o->last,
+		    (int)o->iterations) + strlen("refs/heads/"));
 	printf("baseline: %s, commit %.12s\n", o->baseline, x->base);
 	printf("results: %s\n", o->output);
 	if (!o->benchmark_only)

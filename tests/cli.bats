@@ -409,6 +409,18 @@ unprivileged() {
 	done
 }
 
+@test "--dry-run with --benchmark-only tells of no agent" {
+	run -0 experiment -r 1 -i 1
+	run -0 experiment -n -r 1 -i 1 --benchmark-only -b w=true
+	[[ $output != *claude* && $output != *branches* ]]
+	[[ $output == *'benchmark w: true'* ]]
+}
+
+@test "--dry-run counts a setup for each call and each measurement" {
+	run -0 experiment -n -r 1 -i 1 --retries 1 --setup true --benchmark-timeout 1h -b w=true
+	[[ $output == *' 6.0 of setups and measurements'* ]]	# 2 points, 2 calls, 2 samples
+}
+
 @test "--dry-run changes nothing and tells iterations, calls and hours at most, branches and commands" {
 	unchanged experiment -n -r 2 -i 3 -t 2h --iteration-timeout 1h --retries 1 --build 'make all' -b 'a=first $1' -b b=second
 	[ ! -s "$LOG/stderr" ]
