@@ -522,6 +522,14 @@ begins_one(const char *s, const char *const *with)
 	return *with != NULL;
 }
 
+static int
+ends(const char *s, const char *with)
+{
+	size_t len = strlen(s), end = strlen(with);
+
+	return len >= end && strcmp(s + len - end, with) == 0;
+}
+
 /* Is s one of a NULL-terminated list? */
 static int
 is_one(const char *s, const char *const *list)
@@ -1300,17 +1308,10 @@ output_begin(const struct experiment *x, const char *name)
 static void
 output_end(const struct experiment *x, FILE *f, const char *name)
 {
-	const char *beside = pool_printf("%s.tmp", name);
-	int bad = fflush(f) != 0 || ferror(f) || fsync(fileno(f)) != 0, error;
-
-	if (fclose(f) == 0 && !bad &&
-	    renameat(x->output_fd, beside, x->output_fd, name) == 0 &&
-	    fsync(x->output_fd) == 0)
-		return;
-	error = errno;
-	unlinkat(x->output_fd, beside, 0);
-	errno = error;
-	die(1, "cannot write %s/%s:", x->output, name);
+	if (fflush(f) != 0 || ferror(f) || fsync(fileno(f)) != 0 ||
+	    fclose(f) != 0 || renameat(x->output_fd, pool_printf("%s.tmp",
+	    name), x->output_fd, name) != 0 || fsync(x->output_fd) != 0)
+		die(1, "cannot write %s/%s:", x->output, name);
 }
 
 static int
@@ -1645,18 +1646,16 @@ event_set(struct event *e, const struct field *f, const char *value)
 static void
 event_tokens(struct event *e, const struct json *j)
 {
-	const char *key = strrchr(j->path, '/') + 1;
+	static const char *const keys[TOKENS] = { "/inputTokens",
+	    "/outputTokens", "/cacheReadInputTokens",
+	    "/cacheCreationInputTokens" };
 	double more = strtod(j->text, NULL);
-	int i = strcmp(key, "inputTokens") == 0 ? INPUT :
-	    strcmp(key, "outputTokens") == 0 ? OUTPUT :
-	    strcmp(key, "cacheReadInputTokens") == 0 ? CACHE_READ :
-	    strcmp(key, "cacheCreationInputTokens") == 0 ? CACHE_CREATION :
-	    TOKENS;
+	int i;
 
 	e->models = 1;
-	if (i < TOKENS && more > 0 && more < 1e15 &&
-	    e->tokens[i] < LLONG_MAX / 2)
-		e->tokens[i] += (long long)more;
+	for (i = 0; i < TOKENS; i++)
+		if (ends(j->path, keys[i]) && more > 0 && more < 1e12)
+			e->tokens[i] += (long long)more;
 }
 
 /* Count a plugin of the init event, by its path. */
@@ -1680,11 +1679,9 @@ arm_plugin(struct event *e, const char *plugin, const char *path)
 static void
 arm_element(struct event *e, int server)
 {
-	size_t len = strlen(e->name);
-
-	if (server ? begins(e->name, "plugin:") && strcmp(e->detail, "failed")
-	    == 0 : begins(e->name, "inline[") || (len >= 7 &&
-	    strcmp(e->name + len - 7, "@inline") == 0))
+	if (server ? begins(e->name, "plugin:") &&
+	    strcmp(e->detail, "failed") == 0 :
+	    begins(e->name, "inline[") || ends(e->name, "@inline"))
 		CUT(e->fault, pool_printf("claude has not loaded all of the "
 		    "plugin: %s%s: %s", server ? "MCP server " : "", e->name,
 		    e->detail));
@@ -1824,12 +1821,14 @@ arm_fault(const struct transcript *t)
 	const struct event *e = &t->init;
 
 	if (e->type[0] == '\0' || e->fault[0] != '\0')
-		return pool_printf("%s", e->fault);
+		return e->fault;
 	if (e->outside > 0)
 		return pool_printf("claude has loaded the plugin \"%s\", which"
 		    " is not part of this arm", e->other);
-	return pool_printf(*t->plugin != '\0' && e->inside == 0 ?
-	    "claude has not loaded the plugin %s" : "%.0s", t->plugin);
+	if (*t->plugin != '\0' && e->inside == 0)
+		return pool_printf("claude has not loaded the plugin %s",
+		    t->plugin);
+	return "";
 }
 
 /* ---- processes: nothing that a call started survives it ------------------- */
@@ -1996,8 +1995,8 @@ process_kill(pid_t pid, int signal)
 		kill(pid, signal);
 }
 
-/* Set the child's descriptors and attributes; return an errno. */
-static int
+/* Set the child's descriptors and attributes. */
+static void
 process_actions(const struct process *p, int in,
     posix_spawn_file_actions_t *files, posix_spawnattr_t *how)
 {
@@ -2007,18 +2006,19 @@ process_actions(const struct process *p, int in,
 	const int group = POSIX_SPAWN_SETPGROUP;
 #endif
 	sigset_t none, every;
-	int e;
 
 	sigemptyset(&none);
 	sigfillset(&every);
-	if ((e = posix_spawn_file_actions_adddup2(files, in, 0)) != 0 ||
-	    (e = posix_spawn_file_actions_adddup2(files, p->out, 1)) != 0 ||
-	    (e = posix_spawn_file_actions_adddup2(files, p->err, 2)) != 0 ||
-	    (e = posix_spawnattr_setsigmask(how, &none)) != 0 ||
-	    (e = posix_spawnattr_setsigdefault(how, &every)) != 0)
-		return e;
-	return posix_spawnattr_setflags(how, (short)(group |
-	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+	if (posix_spawn_file_actions_init(files) != 0 ||
+	    posix_spawn_file_actions_adddup2(files, in, 0) != 0 ||
+	    posix_spawn_file_actions_adddup2(files, p->out, 1) != 0 ||
+	    posix_spawn_file_actions_adddup2(files, p->err, 2) != 0 ||
+	    posix_spawnattr_init(how) != 0 ||
+	    posix_spawnattr_setsigmask(how, &none) != 0 ||
+	    posix_spawnattr_setsigdefault(how, &every) != 0 ||
+	    posix_spawnattr_setflags(how, (short)(group |
+	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)) != 0)
+		die(1, "out of memory");
 }
 
 /*
@@ -2035,18 +2035,15 @@ process_spawn(const struct process *p, double *start)
 
 	if (in < 0 && (in = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
 		die(1, "cannot open /dev/null:");
-	if (posix_spawn_file_actions_init(&files) != 0 ||
-	    posix_spawnattr_init(&how) != 0)
-		die(1, "out of memory");
-	if ((e = process_actions(p, in, &files, &how)) == 0)
-		do {
-			if (tries > 0)
-				nap(1000);
-			*start = monotonic();
-			e = posix_spawn(&pid, p->path, &files, &how,
-			    (char *const *)(size_t)p->argv,
-			    (char *const *)(size_t)p->vars->v);
-		} while (e == EAGAIN && tries++ < 5);
+	process_actions(p, in, &files, &how);
+	do {
+		if (tries > 0)
+			nap(1000);
+		*start = monotonic();
+		e = posix_spawn(&pid, p->path, &files, &how,
+		    (char *const *)(size_t)p->argv,
+		    (char *const *)(size_t)p->vars->v);
+	} while (e == EAGAIN && tries++ < 5);
 	posix_spawnattr_destroy(&how);
 	posix_spawn_file_actions_destroy(&files);
 	if (p->in < 0)
@@ -2099,9 +2096,8 @@ process_state(pid_t pid, long *parent)
 	if (in == NULL)
 		return state;
 	if (getdelim(&line, &size, '\0', in) > 0 &&
-	    (s = strrchr(line, ')')) != NULL &&
-	    sscanf(s + 1, " %c %ld", &state, parent) != 2)
-		state = 'X';
+	    (s = strrchr(line, ')')) != NULL)
+		sscanf(s + 1, " %c %ld", &state, parent);
 	fclose(in);
 	free(line);
 	return state;
@@ -2177,8 +2173,9 @@ leftover_kill(struct sweep *w, pid_t pid)
  * not tell.
  */
 static int
-leftovers_kill(struct sweep *w)
+leftovers_kill(const char *mark, pid_t leader, int children)
 {
+	struct sweep sweep = { mark, leader, children, 0 }, *w = &sweep;
 	double start = monotonic();
 	int count = 0, again = 1, reaped;
 	struct dirent *d;
@@ -2302,7 +2299,6 @@ process_wait(const struct process *p, pid_t pid, double start, struct ended *e)
 static void
 process_run(const struct process *p, struct ended *e)
 {
-	struct sweep w = { .mark = p->mark, .children = stop.parent != 0 };
 	double start;
 	int status;
 	pid_t pid;
@@ -2317,9 +2313,8 @@ process_run(const struct process *p, struct ended *e)
 	}
 	pid = process_spawn(p, &start);
 	process_wait(p, pid, start, e);
-	w.leader = pid;
 	if (p->mark != NULL)
-		e->survivors = leftovers_kill(&w);
+		e->survivors = leftovers_kill(p->mark, pid, stop.parent != 0);
 	process_kill(-pid, SIGKILL);	/* before the reaping: see above */
 	if (waitpid(pid, &status, 0) < 0)
 		die(1, "waitpid:");
@@ -2552,17 +2547,15 @@ git_ref(struct git *g, const struct experiment *x, const char *ref,
 	const char *const *update = force ?
 	    ARGV("update-ref", ref, commit) :
 	    ARGV("update-ref", ref, commit, "");
+	int status = git_run(g, -1, update);
 
-	if (git_run(g, -1, update) == 0)
-		return;
-	unlink(pool_printf("%s/%s.lock", x->common, ref));
-	if (git_run(g, -1, update) == 0)
-		return;
-	if (!git_commit(g, ref)) {
-		git_run(g, -1, update);
-		git_fail(g, update, 128);
+	if (status != 0) {
+		unlink(pool_printf("%s/%s.lock", x->common, ref));
+		status = git_run(g, -1, update);
 	}
-	if (strcmp(git_line(g), commit) != 0)
+	if (status != 0 && !git_commit(g, ref))
+		git_most(g, 0, -1, update);
+	else if (status != 0 && strcmp(git_line(g), commit) != 0)
 		warn("%s points at another commit and is not moved: the work is"
 		    " commit %s", ref, commit);
 }
@@ -2608,6 +2601,13 @@ struct copy {
 struct changes {
 	long files, added, removed, md_added, md_removed;
 };
+
+/* The mark of a run's processes. */
+static const char *
+run_mark(const struct experiment *x, int run)
+{
+	return pool_printf("%s-%d", base_name(x->copies), run);
+}
 
 static const char *
 copy_path(const struct copy *c, const char *name)
@@ -2704,15 +2704,13 @@ static void
 copy_config(struct copy *c)
 {
 	const char *path = copy_path(c, "config"), *text;
+	int sha256 = strlen(c->x->base) > 40;
 	struct records records;
 	char *key, *value;
 
-	text = strlen(c->x->base) > 40 ? "[core]\n"
-	    "\trepositoryformatversion = 1\n\tfilemode = true\n"
-	    "\tlogallrefupdates = true\n"
-	    "[extensions]\n\tobjectFormat = sha256\n" : "[core]\n"
-	    "\trepositoryformatversion = 0\n\tfilemode = true\n"
-	    "\tlogallrefupdates = true\n";
+	text = pool_printf("[core]\n\trepositoryformatversion = %d\n"
+	    "\tfilemode = true\n\tlogallrefupdates = true\n%s", sha256,
+	    sha256 ? "[extensions]\n\tobjectFormat = sha256\n" : "");
 	file_write(path, text, strlen(text));
 	git_most(&c->git, 1, -1, ARGV("config", "--local", "--includes", "-z",
 	    "--get-regexp", "^(core\\.(autocrlf|eol|ignorecase|filemode|"
@@ -2730,17 +2728,14 @@ copy_config(struct copy *c)
 static void
 copy_open(struct copy *c, const struct experiment *x, int run)
 {
-	struct sweep w = { .children = 1 };
-
 	memset(c, 0, sizeof *c);
-	w.mark = c->mark;
 	c->x = x;
 	c->run = run;
 	COPY(c->run_dir, pool_printf("%s/run-%d", x->copies, run));
 	COPY(c->dir, x->opt.in_place ? x->top : pool_printf("%s/%s",
 	    c->run_dir, base_name(x->top)));
-	COPY(c->mark, pool_printf("%s-%d", base_name(x->copies), run));
-	if (leftovers_kill(&w) > 0)
+	COPY(c->mark, run_mark(x, run));
+	if (leftovers_kill(c->mark, 0, 1) > 0)
 		say("run %d: killed leftover processes of an earlier start",
 		    run);
 	directory_make(x->copies, 0300);
@@ -3427,45 +3422,40 @@ nested_remove(const struct copy *c, const char *path)
 	    pool_printf("%s/.git", path));
 }
 
-/* Treat each repository that git lists inside the copy; return how many. */
-static int
-nested_pass(struct copy *c, const char *const *list, int tracked)
-{
-	struct records records;
-	char *record;
-	int found = 0;
-
-	if (git_with(&c->git, list, &c->excludes) != 0)
-		git_fail(&c->git, list, 1);
-	records = git_records(&c->git);
-	while ((record = record_next(&records, '\0')) != NULL) {
-		if (tracked && !begins(record, "160000 "))
-			continue;
-		if (tracked)
-			record = strchr(record, '\t') + 1;
-		if (!tracked && record[strlen(record) - 1] != '/')
-			continue;
-		if (*record != '\0' && record[strlen(record) - 1] == '/')
-			record[strlen(record) - 1] = '\0';
-		nested_remove(c, record);
-		if (tracked)
-			git_or_die(&c->git, "update-index", "--force-remove",
-			    "--", record);
-		found++;
-	}
-	return found;
-}
-
-/* Make plain files of all repositories below paths that are not ignored. */
+/*
+ * Make plain files of all repositories below paths that are not ignored.  git
+ * lists one that is in the index with mode 160000, and another with a slash at
+ * its end.
+ */
 static void
 copy_nested(struct copy *c)
 {
-	int tries = 0;
+	const char *const *list = ARGV("ls-files", "-s", "-o", "-z",
+	    "--exclude-standard", "--", ".");
+	struct records records;
+	char *record, *path;
+	int tries, found = 1;
 
-	while (nested_pass(c, ARGV("ls-files", "-s", "-z", "--", "."), 1) +
-	    nested_pass(c, ARGV("ls-files", "-o", "-z", "--exclude-standard",
-	    "--", "."), 0) > 0 && tries++ < DEPTH)
-		;
+	for (tries = 0; found && tries < DEPTH; tries++) {
+		found = 0;
+		if (git_with(&c->git, list, &c->excludes) != 0)
+			git_fail(&c->git, list, 1);
+		records = git_records(&c->git);
+		while ((record = record_next(&records, '\0')) != NULL) {
+			if (begins(record, "160000 ")) {
+				path = strchr(record, '\t') + 1;
+				git_or_die(&c->git, "update-index",
+				    "--force-remove", "--", path);
+			} else if (ends(record, "/")) {
+				path = record;
+				path[strlen(path) - 1] = '\0';
+			} else {
+				continue;
+			}
+			nested_remove(c, path);
+			found = 1;
+		}
+	}
 }
 
 /* Add each file by itself, because git failed on all at once. */
@@ -3521,9 +3511,8 @@ static void
 copy_changes(struct copy *c, const char *tree, struct changes *changes)
 {
 	struct records records;
-	char *record, *path;
+	char *record;
 	long added, removed;
-	size_t len;
 
 	/* From another directory, because attributes can hide lines. */
 	git_or_die(&c->store, "-C", "/", "diff-tree", "-r", "-z", "--numstat",
@@ -3532,12 +3521,10 @@ copy_changes(struct copy *c, const char *tree, struct changes *changes)
 	while ((record = record_next(&records, '\0')) != NULL) {
 		if (sscanf(record, "%ld\t%ld\t", &added, &removed) != 2)
 			added = removed = 0;
-		path = strchr(strchr(record, '\t') + 1, '\t') + 1;
-		len = strlen(path);
 		changes->files++;
 		changes->added += added;
 		changes->removed += removed;
-		if (len >= 3 && strcmp(path + len - 3, ".md") == 0) {
+		if (ends(record, ".md")) {
 			changes->md_added += added;
 			changes->md_removed += removed;
 		}
@@ -5517,7 +5504,6 @@ static void
 job_ended(const struct experiment *x, pid_t pid, int status)
 {
 	struct job *j = x->shared->jobs;
-	struct sweep w = { NULL, 0, 0, 0 };
 
 	while (j < x->shared->jobs + x->opt.jobs && j->pid != pid)
 		j++;
@@ -5529,8 +5515,7 @@ job_ended(const struct experiment *x, pid_t pid, int status)
 	if (status > 128) {
 		warn("the process of run %d was killed by signal %d: memory may"
 		    " be short", j->run, status - 128);
-		w.mark = pool_printf("%s-%d", base_name(x->copies), j->run);
-		leftovers_kill(&w);
+		leftovers_kill(run_mark(x, j->run), 0, 0);
 		status = 1;
 	}
 	run_remove(x, j->run);
@@ -5679,14 +5664,11 @@ place_recover(const struct experiment *x, struct run *runs)
 {
 	struct run *r = runs + x->opt.first, *last = runs + x->opt.last;
 	const struct words none = { NULL, 0 };
-	struct sweep w = { NULL, 0, 1, 0 };
 	struct copy c;
 	int id;
 
-	for (id = 0; id <= x->opt.last; id++) {
-		w.mark = pool_printf("%s-%d", base_name(x->copies), id);
-		leftovers_kill(&w);
-	}
+	for (id = 0; id <= x->opt.last; id++)
+		leftovers_kill(run_mark(x, id), 0, 1);
 	while (r < last && transcript_left(x, r) == NULL)
 		r++;
 	copy_open(&c, x, r->id);
