@@ -3590,7 +3590,7 @@ copy_commit(struct copy *c, const char *start, const char *parent,
 	}
 }
 
-/* ---- the ledger: one row per attempt --------------------------------------- */
+/* ---- the ledger: one row per attempt --------------------------------- */
 
 /*
  * The ledger is opened once and kept open.  A row is one write and an fsync
@@ -3801,7 +3801,8 @@ ledger_open(struct experiment *x, enum ledger_how how)
 	if (x->ledger_fd >= 0)
 		close(x->ledger_fd);
 	x->ledger_fd = openat(x->output_fd, name, O_RDWR | O_APPEND |
-	    (how == MAKE ? O_CREAT : 0) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+	    (how == MAKE ? O_CREAT : 0) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0666);
 	if (x->ledger_fd < 0 && how != MAKE &&
 	    (errno == ENOENT || errno == EBADF))
 		return;
@@ -3863,7 +3864,7 @@ ledger_next(const struct experiment *x, char **text, struct attempt *a)
 	return 1;
 }
 
-/* ---- runs: what the rows of the ledger add up to ---------------------------- */
+/* ---- runs: what the rows of the ledger add up to --------------------- */
 
 struct run {
 	int id;
@@ -4058,7 +4059,7 @@ row_refs(struct git *g, const struct experiment *x, const struct run *r,
 		git_ref(g, x, branch, r->commits.v[a->iteration], 0);
 }
 
-/* ---- experiment.csv: what defines the experiment ---------------------------- */
+/* ---- experiment.csv: what defines the experiment --------------------- */
 
 /* Add a key, with '-' as '_', and its value. */
 static void
@@ -4339,7 +4340,7 @@ settings_agree(const struct experiment *x, const struct words *old,
 	words_free(&both);
 }
 
-/* ---- claude: its prompt, one call, and why it ended -------------------------- */
+/* ---- claude: its prompt, one call, and why it ended ------------------ */
 
 /* The base prompt, then which iteration of which run it is. */
 static char *
@@ -4550,7 +4551,7 @@ claude_message(const struct attempt *a, const struct transcript *t)
 	return stream_end(to, &message);
 }
 
-/* ---- stopping and waiting ----------------------------------------------------- */
+/* ---- stopping and waiting -------------------------------------------- */
 
 /* Stop everything; the first stop gives exit status and reason. */
 static void
@@ -4667,7 +4668,7 @@ limit_wait(const struct experiment *x, const struct run *r,
 	return 0;
 }
 
-/* ---- measuring: the benchmarks at one point of the experiment ---------------- */
+/* ---- measuring: the benchmarks at one point of the experiment -------- */
 
 struct samples {
 	double *us;			/* microseconds */
@@ -5107,7 +5108,7 @@ point_measure(struct copy *c, const struct run *r, int m)
 	return result == STOPPED ? -1 : 0;
 }
 
-/* ---- the loop of the header comment ------------------------------------------- */
+/* ---- the loop of the header comment ---------------------------------- */
 
 struct decision {
 	enum next next;
@@ -5427,7 +5428,7 @@ points_measure(struct copy *c, struct run *runs)
 	free(points);
 }
 
-/* ---- jobs: a child process for each run --------------------------------------- */
+/* ---- jobs: a child process for each run ------------------------------ */
 
 /*
  * The parent starts children, forwards signals and draws the status line.
@@ -5545,7 +5546,7 @@ jobs(struct experiment *x, struct run *runs)
 		stop_all(x, 128 + stop.signal, "");
 }
 
-/* ---- the start: what exists, and what is missing ------------------------------ */
+/* ---- the start: what exists, and what is missing --------------------- */
 
 /*
  * Open the output directory, and the folders that the prefix names.  With
@@ -6061,7 +6062,7 @@ shared_make(void)
 	return memory;
 }
 
-/* ---- what a person sees at the end, and the plan ------------------------------- */
+/* ---- what a person sees at the end, and the plan --------------------- */
 
 static int
 samples_order(const void *a, const void *b)
@@ -6332,7 +6333,7 @@ plan(struct git *g, struct experiment *x)
 	return flushed();
 }
 
-/* ---- options -------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------- */
 
 static void
 options_default(struct options *o)
@@ -6617,7 +6618,7 @@ options_read(struct options *o, int argc, char **argv)
 	return 0;
 }
 
-/* ---- checks before anything is touched ------------------------------------------ */
+/* ---- checks before anything is touched ------------------------------- */
 
 static void
 check_program(const char *name, char *found)
@@ -6818,7 +6819,7 @@ check(struct git *g, struct experiment *x)
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
 }
 
-/* ---- main ------------------------------------------------------------------------ */
+/* ---- main ------------------------------------------------------------ */
 
 /* Do all runs that are asked for; return the exit status. */
 static int
