@@ -3734,43 +3734,9 @@ column_read(const struct experiment *x, struct attempt *a,
 	return -1;
 }
 
+/* A row of the ledger, or its header if a is NULL. */
 static char *
-ledger_header(void)
-{
-	const char *names[COLUMNS + 1] = { NULL };
-	char *text;
-	size_t size, i;
-	FILE *to = stream_begin(&text, &size);
-
-	for (i = 0; i < COLUMNS; i++)
-		names[i] = columns[i].name;
-	csv_line(to, names);
-	return stream_end(to, &text);
-}
-
-/* Append text to the ledger: one write and an fsync, or exit. */
-static void
-ledger_write(const struct experiment *x, const char *text)
-{
-	size_t size = strlen(text);
-	off_t before = fd_size(x->ledger_fd);
-	int error;
-
-	errno = ENOSPC;			/* what a short write means */
-	if (write(x->ledger_fd, text, size) == (ssize_t)size &&
-	    fsync(x->ledger_fd) == 0)
-		return;
-	error = errno;
-	if (ftruncate(x->ledger_fd, before) != 0)
-		warn("cannot cut a half-written row from the ledger:");
-	errno = error;
-	die(1, "cannot write %s/%s:", x->output,
-	    experiment_file(x, "iterations"));
-}
-
-/* Append the row of an attempt.  The caller holds the write lock. */
-static void
-ledger_append(const struct experiment *x, const struct attempt *a)
+ledger_line(const struct experiment *x, const struct attempt *a)
 {
 	const char *fields[COLUMNS + 1] = { NULL };
 	char *text;
@@ -3778,14 +3744,45 @@ ledger_append(const struct experiment *x, const struct attempt *a)
 	FILE *to = stream_begin(&text, &size);
 
 	for (i = 0; i < COLUMNS; i++)
-		fields[i] = column_print(x, a, &columns[i]);
+		fields[i] = a == NULL ? columns[i].name :
+		    column_print(x, a, &columns[i]);
 	csv_line(to, fields);
-	ledger_write(x, stream_end(to, &text));
+	return stream_end(to, &text);
+}
+
+static const char *
+ledger_path(const struct experiment *x)
+{
+	return pool_printf("%s/%s", x->output, experiment_file(x,
+	    "iterations"));
 }
 
 /*
- * Open the ledger, if it exists; CUT_TORN: and cut a torn last row; MAKE: and make a
- * new one if there is none.  For these two, the caller holds the write lock.
+ * Append a line to the ledger: one write and an fsync, or exit.  The caller
+ * holds the write lock.
+ */
+static void
+ledger_append(const struct experiment *x, const char *line)
+{
+	size_t size = strlen(line);
+	off_t before = fd_size(x->ledger_fd);
+	int error;
+
+	errno = ENOSPC;			/* what a short write means */
+	if (write(x->ledger_fd, line, size) == (ssize_t)size &&
+	    fsync(x->ledger_fd) == 0)
+		return;
+	error = errno;
+	if (ftruncate(x->ledger_fd, before) != 0)
+		warn("cannot cut a half-written row from the ledger:");
+	errno = error;
+	die(1, "cannot write %s:", ledger_path(x));
+}
+
+/*
+ * Open the ledger if it exists.  CUT_TORN: cut a torn last row.  MAKE: cut it,
+ * and make a new ledger if there is none.  For these two, the caller holds the
+ * write lock.
  */
 enum ledger_how { LOOK, CUT_TORN, MAKE };
 
@@ -3793,7 +3790,7 @@ static void
 ledger_open(struct experiment *x, enum ledger_how how)
 {
 	const char *name = experiment_file(x, "iterations");
-	const char *header = ledger_header();
+	const char *path = ledger_path(x);
 	struct stat st;
 	size_t size, cut;
 	char *text;
@@ -3807,25 +3804,24 @@ ledger_open(struct experiment *x, enum ledger_how how)
 	    (errno == ENOENT || errno == EBADF))
 		return;
 	if (x->ledger_fd < 0 || fstat(x->ledger_fd, &st) != 0)
-		die(1, "cannot open %s/%s:", x->output, name);
+		die(1, "cannot open %s:", path);
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
-		die(EXIT_USAGE, "%s/%s is a link or no regular file: move it "
-		    "away", x->output, name);
+		die(EXIT_USAGE, "%s is a link or no regular file: move it away",
+		    path);
 	text = fd_text(x->ledger_fd, &size);
 	for (cut = strlen(text); cut > 0 && text[cut - 1] != '\n'; cut--)
 		;
-	if (cut > 0 && !begins(text, header))
-		die(EXIT_USAGE, "%s/%s has another header, of another version "
-		    "or edited: move it away, or choose another prefix",
-		    x->output, name);
+	if (cut > 0 && !begins(text, ledger_line(x, NULL)))
+		die(EXIT_USAGE, "the header of %s is not that of this version: "
+		    "move the file away, or choose another prefix", path);
 	if (cut < size && how != LOOK) {
 		if (ftruncate(x->ledger_fd, (off_t)cut) != 0 ||
 		    fsync(x->ledger_fd) != 0)
-			die(1, "cannot write %s/%s:", x->output, name);
-		warn("%s: a torn last row was cut", name);
+			die(1, "cannot write %s:", path);
+		warn("%s: cut an incomplete last row", path);
 	}
 	if (cut == 0 && how == MAKE) {
-		ledger_write(x, header);
+		ledger_append(x, ledger_line(x, NULL));
 		if (fsync(x->output_fd) != 0)
 			die(1, "cannot write %s:", x->output);
 	}
@@ -3857,10 +3853,10 @@ ledger_next(const struct experiment *x, char **text, struct attempt *a)
 		bad = column_read(x, a, &columns[i], fields[i]) != 0;
 	if (bad || a->run < 1 || a->iteration < 1 || a->number < 1 ||
 	    a->iteration > x->opt.iterations)
-		die(EXIT_USAGE, "%s/%s: \"%.60s...\" is no row of prefix %s "
-		    "with iterations 1 to %ld: move the file away, or choose "
-		    "another prefix", x->output, experiment_file(x,
-		    "iterations"), row, x->opt.prefix, x->opt.iterations);
+		die(EXIT_USAGE, "%s: \"%.60s...\" is no row of prefix %s with "
+		    "iterations 1 to %ld: move the file away, or choose "
+		    "another prefix", ledger_path(x), row, x->opt.prefix,
+		    x->opt.iterations);
 	return 1;
 }
 
@@ -3943,11 +3939,10 @@ runs_read(const struct experiment *x)
 	}
 	while (ledger_next(x, &text, &a))
 		if (a.run <= x->opt.runs && run_add(&runs[a.run], &a) != 0)
-			die(EXIT_USAGE, "%s/%s: run %d iteration %d attempt %d "
+			die(EXIT_USAGE, "%s: run %d iteration %d attempt %d "
 			    "does not follow the rows before it: move the file"
-			    " away, or choose another prefix", x->output,
-			    experiment_file(x, "iterations"), a.run,
-			    a.iteration, a.number);
+			    " away, or choose another prefix", ledger_path(x),
+			    a.run, a.iteration, a.number);
 	return runs;
 }
 
@@ -5250,7 +5245,7 @@ attempt_record(const struct experiment *x, struct run *r, struct attempt *a,
 	}
 	a->finished = d.finished;
 	a->charged = d.finished ? a->seconds : 0;
-	ledger_append(x, a);
+	ledger_append(x, ledger_line(x, a));
 	shared->failures = outcomes[a->outcome].keep ? 0 :
 	    shared->failures + (a->outcome == FAILURE);
 	shared->cost += strtod(a->cost, NULL);
@@ -5632,7 +5627,7 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 				    a.commit);
 				c = NULL;
 			}
-			ledger_append(x, &a);
+			ledger_append(x, ledger_line(x, &a));
 			run_add(r, &a);
 			warn("%s attempt %d: interrupted, because the runner "
 			    "was killed", point_name(x, r->id, a.iteration),
