@@ -2495,6 +2495,7 @@ git_with(struct git *g, const char *const *argv, const struct words *more)
 #define ARGV(...) ((const char *const[]){ "git", __VA_ARGS__, NULL })
 #define git_try(g, ...) git_run((g), -1, ARGV(__VA_ARGS__))
 #define git_or_die(g, ...) git_most((g), 0, -1, ARGV(__VA_ARGS__))
+#define git_asks(g, ...) (git_most((g), 1, -1, ARGV(__VA_ARGS__)) == 0)
 
 struct records {			/* of what a git has printed */
 	char *at, *end;
@@ -2581,7 +2582,9 @@ struct copy {
 	char mark[64];			/* of its processes */
 	char at[ID_SIZE];		/* the commit that the files equal; "" */
 	char tree[ID_SIZE];		/* of the start of the attempt */
-	unsigned long long stored;	/* hash of the store's packs; 0: none */
+	char packed[ID_SIZE];		/* the store has all of this commit */
+	int packs;			/* in the store */
+	unsigned long long stored;	/* their sizes and times, as a hash */
 	int clean;			/* no ignored files, and no program ran */
 	struct git git;			/* the user's repository, our index */
 	struct git store;		/* the same, new objects into the store */
@@ -2949,25 +2952,14 @@ store_hash(const struct copy *c)
 
 	while ((d = dir_next(dir)) != NULL)
 		if (fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			sum += hash(0, pool_printf("%s %lld %lld %ld",
-			    d->d_name, (long long)st.st_size,
-			    (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec));
+			sum += hash((unsigned long long)st.st_size ^
+			    (unsigned long long)st.st_mtim.tv_sec << 20 ^
+			    (unsigned long long)st.st_mtim.tv_nsec << 30,
+			    d->d_name);
 	return sum;
 }
 
-/* Write a pack of the objects that these revisions reach. */
-static void
-store_pack(struct copy *c, const char *path, const char *revisions)
-{
-	git_input(&c->store, revisions, ARGV("-c", "core.fsync=none", "-c",
-	    "pack.threads=1", "pack-objects", "-q", "--revs", "--window=0",
-	    path));
-}
-
-/*
- * Make a store that borrows the objects of the user's repository and has a pack
- * of all that the baseline needs.
- */
+/* Make an empty store that borrows the objects of the user's repository. */
 static void
 store_make(struct copy *c)
 {
@@ -2978,9 +2970,29 @@ store_make(struct copy *c)
 	directory_make(copy_path(c, "store/info"), 0700);
 	directory_make(copy_path(c, "store/pack"), 0700);
 	file_write(copy_path(c, "store/info/alternates"), text, strlen(text));
-	store_pack(c, copy_path(c, "store/pack/pack"), pool_printf("%s\n",
-	    c->x->base));
+	c->packs = 0;
+}
+
+/* Write a pack with all that commit needs, unless the store has it. */
+static void
+store_pack(struct copy *c, const char *commit)
+{
+	enum { PACKS = 50 };
+	const char *const *pack = ARGV("-c", "core.fsync=none", "-c",
+	    "pack.threads=1", "pack-objects", "-q", "--revs", "--window=0",
+	    copy_path(c, "store/pack/pack"));
+
+	if (c->packs > PACKS || store_hash(c) != c->stored)
+		c->packed[0] = '\0';
+	if (strcmp(c->packed, commit) == 0)
+		return;
+	if (c->packed[0] == '\0')
+		store_make(c);
+	git_input(&c->store, pool_printf(c->packed[0] == '\0' ? "%s\n" :
+	    "%s\n^%s\n", commit, c->packed), pack);
+	c->packs++;
 	c->stored = store_hash(c);
+	COPY(c->packed, commit);
 }
 
 /* Copy a file with its modification time, which git compares. */
@@ -3037,6 +3049,7 @@ agent_git_file(const struct copy *c, const char *name)
 static void
 agent_git_exclude(const struct copy *c)
 {
+	const char *path = agent_git(c, "info/exclude");
 	char *text;
 	size_t size, i;
 	FILE *to = stream_begin(&text, &size);
@@ -3047,7 +3060,8 @@ agent_git_exclude(const struct copy *c)
 	for (i = 1; i < c->made.n; i += 2)
 		fprintf(to, "%s\n", c->made.v[i]);
 	stream_end(to, &text);
-	file_write(agent_git(c, "info/exclude"), text, size);
+	unlink(path);
+	file_write(path, text, size);
 }
 
 /* Have git neither commit nor remove a path. */
@@ -3094,15 +3108,11 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 	    "objects/info", "refs", "refs/heads", "refs/tags", "info", NULL };
 	const char *const *dir;
 
-	if (c->stored == 0 || store_hash(c) != c->stored)
-		store_make(c);
+	store_pack(c, start);
 	files_remove(AT_FDCWD, agent_git(c, ""));
 	for (dir = dirs; *dir != NULL; dir++)
 		directory_make(agent_git(c, *dir), 0777);
 	store_link(c);
-	if (strcmp(start, c->x->base) != 0)
-		store_pack(c, agent_git(c, "objects/pack/pack"), pool_printf(
-		    "%s\n^%s\n", start, c->x->base));
 	file_copy(copy_path(c, "index"), agent_git(c, "index"));
 	file_copy(copy_path(c, "config"), agent_git(c, "config"));
 	agent_git_exclude(c);
@@ -3361,16 +3371,20 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 
 	copy_enter(c);
 	copy_to(parent, ID_SIZE, start);
-	if (!is_directory(agent_git(c, "")) || (agent_git_has(c, "HEAD",
-	    c->head) && agent_git_has(c, "packed-refs", c->refs) &&
-	    access(agent_git(c, pool_printf("refs/heads/%s", c->branch)),
-	    F_OK) != 0))
+	if (!is_directory(agent_git(c, "objects")) ||
+	    !is_directory(agent_git(c, "")) ||
+	    file_text(AT_FDCWD, agent_git(c, "HEAD"), NULL) == NULL)
+		return;
+	if (agent_git_has(c, "HEAD", c->head) &&
+	    agent_git_has(c, "packed-refs", c->refs) && access(agent_git(c,
+	    pool_printf("refs/heads/%s", c->branch)), F_OK) != 0)
 		return;
 	copy_sweep(c, dir_open(AT_FDCWD, agent_git(c, "")), 1, 0);
 	files_remove(AT_FDCWD, agent_git(c, "config"));
 	file_copy(copy_path(c, "config"), agent_git(c, "config"));
 	if (git_try(&c->taker, pool_printf("--git-dir=%s", agent_git(c, "")),
-	    "rev-parse", "-q", "--verify", "HEAD^{commit}") != 0)
+	    "rev-parse", "-q", "--verify", "HEAD^{commit}") != 0 ||
+	    strlen(git_line(&c->taker)) != strlen(start))
 		return;
 	COPY(head, git_line(&c->taker));
 	if (strcmp(head, start) == 0)
