@@ -229,6 +229,7 @@ LINES_OF_TREE='[ ! -e rehearsal.txt ] || cat rehearsal.txt; echo runtime: 1ms'
 }
 
 @test "the wall time includes the start of the command" {
+	needs strace
 	unsanitized			# LeakSanitizer and strace exclude each other
 	no_emulator 'system calls for strace'
 	CC_TEST_ID=$BATS_TEST_TMPDIR run -0 strace -f -qq -o trace -e trace=clone,clone3,vfork \

@@ -203,6 +203,7 @@ second_benchmark() {
 }
 
 @test "speed-ups that differ in the seventh digit have different ranks" {
+	needs mawk gawk busybox
 	local awk
 	for awk in mawk gawk 'busybox awk'; do
 		printf '#!/bin/sh\nexec %s "$@"\n' "$awk" > bin/awk
@@ -245,6 +246,7 @@ started() {
 }
 
 @test "a line names what else the init events of the arms differ in, but not what the plugin brings" {
+	needs jq
 	arm with 0.5 0.5
 	arm without 1 1
 	started with 1
@@ -287,6 +289,7 @@ started() {
 }
 
 @test "mawk, gawk and busybox awk compute the same" {
+	needs mawk gawk busybox
 	local awk first='' tried=0
 	arm with 0.51 0.62 0.55 0.73 0.6
 	arm without 0.9 1.1 0.8 0.62 0.95

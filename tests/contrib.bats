@@ -278,6 +278,7 @@ demo() {
 }
 
 @test "each event of the rehearsal claude is a JSON object" {
+	needs jq
 	local scene
 	mkdir here
 	cd here || return

@@ -29,6 +29,7 @@ cell() {
 }
 
 @test "the summary has a row for each attempt and for each sub-agent" {
+	needs jq
 	recorded
 	export_as exp
 	[ "$(wc -l < "$OUT/exp--summary.csv")" = 4 ]
@@ -38,6 +39,7 @@ cell() {
 }
 
 @test "the summary counts the tool calls of the transcript" {
+	needs jq
 	recorded
 	export_as exp
 	# Tools: Read, Agent, Edit, Bash, Bash, Skill; the sub-agent's Bash.
@@ -53,6 +55,7 @@ cell() {
 }
 
 @test "the summary counts the characters of thinking, tool inputs and results" {
+	needs jq
 	recorded
 	export_as exp
 	# "Let me think.", and /project/main.py with 18 characters of its text.
@@ -64,6 +67,7 @@ cell() {
 }
 
 @test "the summary has cost, times and tokens of the ledger, a sub-agent those of claude" {
+	needs jq
 	recorded
 	export_as exp
 	[ "$(cell cost_usd | xargs)" = "$(ledger cost_usd | xargs)" ]
@@ -74,6 +78,7 @@ cell() {
 }
 
 @test "the summary counts each character of an attempt once, without its sub-agents" {
+	needs jq
 	recorded
 	export_as exp
 	# The same sum by Python, event by event.
@@ -104,6 +109,7 @@ cell() {
 }
 
 @test "the summary has the columns of its definition, in their order" {
+	needs jq
 	recorded
 	export_as exp
 	[ "$(head -n 1 "$OUT/exp--summary.csv")" = experiment_id,run_id,iteration_id,session_id,is_sub_agent,sub_agent_type,total_tool_calls,read_calls,glob_calls,edit_calls,skill_calls,bash_calls,grep_calls,total_chars,thinking_chars,read_chars,edit_chars,bash_chars,skill_chars,total_tokens,num_messages,cost_usd,duration_seconds,started_at,ended_at ]
@@ -113,6 +119,7 @@ cell() {
 }
 
 @test "a transcript that is cut, broken or not JSON has its row in the summary" {
+	needs jq
 	recorded
 	head -c 9000 "$CCRE_ROOT/tests/transcript.jsonl" > "$OUT/exp--run-1--iteration-1--attempt-2.jsonl"
 	printf 'Execution error\n[1,2]\n"text"\n{"type":"assistant"}\n{"type":"user","message":{"content":"a word"}}\n{"type":' > "$OUT/exp--run-1--iteration-1--attempt-1.jsonl"
@@ -127,6 +134,7 @@ cell() {
 }
 
 @test "a model's name with comma, quote and line break does not disturb the summary" {
+	needs jq
 	recorded
 	sed -i 's/,rehearsal,2/,"re,""h""\nearsal",2/' "$OUT/exp--iterations.csv"
 	[ "$(wc -l < "$OUT/exp--iterations.csv")" = 5 ]
@@ -136,6 +144,7 @@ cell() {
 }
 
 @test "a missing transcript is named, and the old summary stays" {
+	needs jq
 	recorded
 	export_as exp
 	cp "$OUT/exp--summary.csv" before
@@ -156,6 +165,7 @@ cell() {
 }
 
 @test "a prefix without results is refused with a line that names the file" {
+	needs jq
 	run -1 export_as exp
 	[ "$output" = "export: $OUT/exp--iterations.csv: expected the ledger of an experiment: see -o" ]
 }

@@ -69,6 +69,14 @@ no_emulator() {
 	[ -z "${CHECK_EMULATOR-}" ] || skip "qemu-user lacks $1"
 }
 
+# needs PROGRAM...: skip if one is not installed.
+needs() {
+	local program
+	for program; do
+		command -v "$program" > /dev/null || skip "no $program"
+	done
+}
+
 # ended STATUS PID: a child of this shell ends with that status.
 ended() {
 	local status=0

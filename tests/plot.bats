@@ -4,10 +4,6 @@
 load helper
 load results
 
-setup_file() {
-	command -v gnuplot > /dev/null || skip 'no gnuplot'
-}
-
 # Few tests run the program.
 teardown() {
 	:
@@ -29,6 +25,7 @@ five() {
 }
 
 @test "a picture has the size that is asked for, and nothing is left in TMPDIR" {
+	needs gnuplot
 	five
 	run -0 plot -s 700x500 -w p.png with without b
 	[ -z "$output" ]
@@ -37,6 +34,7 @@ five() {
 }
 
 @test "each panel has a speed-up axis with at least four ticks, and a line at 1x" {
+	needs gnuplot
 	five
 	run -0 plot -w p.svg with without b
 	labels p.svg > words
@@ -46,6 +44,7 @@ five() {
 }
 
 @test "the picture names both arms, the factor, its interval and the units" {
+	needs gnuplot
 	five
 	run -0 plot -w 'the picture.svg' with without b
 	local text
@@ -59,6 +58,7 @@ five() {
 }
 
 @test "a speed-up that changes little has fine ticks, one that changes much has coarse ones" {
+	needs gnuplot
 	arm with 0.99 0.98
 	arm without 1 0.985
 	run -0 plot -w p.svg with without b
@@ -69,6 +69,7 @@ five() {
 }
 
 @test "a run whose cost is unknown is not drawn over the cost" {
+	needs gnuplot
 	arm with 0.5
 	arm without 1
 	run -0 plot -w p.svg with without b
@@ -80,6 +81,7 @@ five() {
 }
 
 @test "a long prefix is cut in the picture" {
+	needs gnuplot
 	arm a-prefix-of-more-than-thirty-characters 0.5
 	arm without 1
 	run -0 plot -w p.svg a-prefix-of-more-than-thirty-characters without b
@@ -87,6 +89,7 @@ five() {
 }
 
 @test "without a file the plot is made of characters" {
+	needs gnuplot
 	arm "o'neil" 0.25 0.25
 	arm without 1 0.5
 	run -0 plot -s 80x20 "o'neil" without b
@@ -96,6 +99,7 @@ five() {
 }
 
 @test "a plot that cannot be drawn is refused with a message" {
+	needs gnuplot
 	arm "o'neil" 0.25 0.25
 	arm without 1 0.5
 	run -1 plot "o'neil" without c

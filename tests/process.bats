@@ -959,6 +959,7 @@ on_terminal() {
 }
 
 @test "claude has a session of its own, without a terminal" {
+	needs script
 	linux_only
 	scene looks <<-'X'
 		init; edit; sed 's/.*) //' /proc/$$/stat > "$AT_WORK"; echo $$ >> "$AT_WORK"
@@ -973,6 +974,7 @@ on_terminal() {
 }
 
 @test "a tool that reads or writes the terminal stops nothing and prints nothing there" {
+	needs script
 	scene asks <<-'X'
 		init; edit
 		(read -r answer < /dev/tty; echo "$answer" > answer.txt) 2>/dev/null &
@@ -995,12 +997,14 @@ works() {
 }
 
 @test "on a terminal a status line has the cost, the run, the iteration and the times" {
+	needs script
 	works
 	on_terminal -r 1 -i 2
 	grep -q $'\r\\$0.01 run 1/1 iteration 2/2 .*0:0[01]/30:00' said
 }
 
 @test "with -q there is no status line on a terminal, and nothing else" {
+	needs script
 	works
 	on_terminal -q -r 1 -i 2
 	[ "$(outcomes)" = 'success success' ]
@@ -1015,6 +1019,7 @@ works() {
 }
 
 @test "Ctrl-C at a terminal interrupts, and claude is ended as by any signal" {
+	needs script
 	needs script mkfifo
 	waiting
 	mkfifo keys

@@ -57,10 +57,6 @@ prog() {
 	chmod +x prog
 }
 
-needs() {
-	command -v "$1" > /dev/null || skip "no $1"
-}
-
 @test "time" {
 	[ -x /usr/bin/time ] || skip 'no /usr/bin/time'
 	prog 'i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done'
