@@ -2448,22 +2448,17 @@ git_fault(const struct git *g)
 	return pool_printf("%.*s", (int)strcspn(s, "\n"), s);
 }
 
-/* Exit with the command, its status and its error. */
-static void
-git_fail(const struct git *g, const char *const *argv, int status)
-{
-	die(1, "%.500s: exit status %d: %s", quoted(argv), status,
-	    git_fault(g));
-}
+enum { ANY_STATUS = 255 };
 
-/* Run it; exit if its status is above most. */
+/* Run it; exit with its error if its status is above most. */
 static int
 git_most(struct git *g, int most, int in, const char *const *argv)
 {
 	int status = git_run(g, in, argv);
 
 	if (status > most)
-		git_fail(g, argv, status);
+		die(1, "%.500s: exit status %d: %s", quoted(argv), status,
+		    git_fault(g));
 	return status;
 }
 
@@ -2477,9 +2472,10 @@ git_input(struct git *g, const char *text, const char *const *argv)
 	close(in);
 }
 
-/* Run it with more words at its end; return its status. */
+/* Run it with more words at its end. */
 static int
-git_with(struct git *g, const char *const *argv, const struct words *more)
+git_with(struct git *g, int most, const char *const *argv,
+    const struct words *more)
 {
 	struct words w = { NULL, 0 };
 	int status;
@@ -2487,7 +2483,7 @@ git_with(struct git *g, const char *const *argv, const struct words *more)
 	for (; *argv != NULL; argv++)
 		words_add(&w, *argv);
 	words_append(&w, more);
-	status = git_run(g, -1, w.v);
+	status = git_most(g, most, -1, w.v);
 	words_free(&w);
 	return status;
 }
@@ -2712,9 +2708,9 @@ copy_config(struct copy *c)
 	    "\tfilemode = true\n\tlogallrefupdates = true\n%s", sha256,
 	    sha256 ? "[extensions]\n\tobjectFormat = sha256\n" : "");
 	file_write(path, text, strlen(text));
-	git_most(&c->git, 1, -1, ARGV("config", "--local", "--includes", "-z",
+	git_try(&c->git, "config", "--local", "--includes", "-z",
 	    "--get-regexp", "^(core\\.(autocrlf|eol|ignorecase|filemode|"
-	    "symlinks)|filter\\..*|user\\..*)$"));
+	    "symlinks)|filter\\..*|user\\..*)$");
 	records = git_records(&c->git);
 	while ((key = record_next(&records, '\0')) != NULL) {
 		if ((value = strchr(key, '\n')) != NULL)
@@ -2930,7 +2926,7 @@ copy_reset(struct copy *c, const char *commit, int all)
 		unlink(copy_path(c, "index.lock"));
 		if ((status = git_try(&c->git, "read-tree", "--reset", "-u",
 		    commit)) == 0)
-			status = git_with(&c->git, clean, &c->made);
+			status = git_with(&c->git, ANY_STATUS, clean, &c->made);
 	}
 	if (status != 0)
 		die(1, "cannot make a copy of %s in %s: %s", commit, c->dir,
@@ -3300,7 +3296,7 @@ place_return(struct copy *c)
 static void
 place_check(const struct experiment *x)
 {
-	const char *output = place_output(x), *const *name, *const *status;
+	const char *output = place_output(x), *const *name;
 	struct words exclude = { NULL, 0 };
 	struct records records;
 	struct git g;
@@ -3331,9 +3327,8 @@ place_check(const struct experiment *x)
 	    fd_size(g.out) > 0))
 		die(EXIT_USAGE, "--output %s has tracked files in it: name "
 		    "another directory for --in-place", x->opt.output);
-	status = ARGV("-C", x->top, "status", "--porcelain", "-z", "--", ".");
-	if (git_with(&g, status, &exclude) != 0)
-		git_fail(&g, status, 1);
+	git_with(&g, 0, ARGV("-C", x->top, "status", "--porcelain", "-z", "--",
+	    "."), &exclude);
 	records = git_records(&g);
 	if ((record = record_next(&records, '\0')) != NULL)
 		die(EXIT_USAGE, "--in-place: %s has uncommitted changes, for "
@@ -3438,8 +3433,7 @@ copy_nested(struct copy *c)
 
 	for (tries = 0; found && tries < DEPTH; tries++) {
 		found = 0;
-		if (git_with(&c->git, list, &c->excludes) != 0)
-			git_fail(&c->git, list, 1);
+		git_with(&c->git, 0, list, &c->excludes);
 		records = git_records(&c->git);
 		while ((record = record_next(&records, '\0')) != NULL) {
 			if (begins(record, "160000 ")) {
@@ -3466,9 +3460,8 @@ copy_add_each(struct copy *c)
 	char *record;
 	int failed = 0;
 
-	if (git_with(&c->git, ARGV("ls-files", "-z", "-o", "-m", "-d",
-	    "--exclude-standard", "--", "."), &c->excludes) != 0)
-		return 1;
+	git_with(&c->git, 0, ARGV("ls-files", "-z", "-o", "-m", "-d",
+	    "--exclude-standard", "--", "."), &c->excludes);
 	records = git_records(&c->git);
 	while ((record = record_next(&records, '\0')) != NULL)
 		if (git_try(&c->git, "--literal-pathspecs", "add", "-A",
@@ -3489,7 +3482,7 @@ copy_add(struct copy *c, const char *parent)
 {
 	const char *const *add = ARGV("add", "-A", "--ignore-errors", "--",
 	    ".");
-	int status = git_with(&c->git, add, &c->excludes);
+	int status = git_with(&c->git, ANY_STATUS, add, &c->excludes);
 
 	if (status == 0 && fd_size(c->git.err) == 0)
 		return 0;
@@ -3497,7 +3490,7 @@ copy_add(struct copy *c, const char *parent)
 	unlink(copy_path(c, "index.lock"));
 	git_or_die(&c->git, "read-tree", "--reset", parent);
 	copy_nested(c);
-	status = git_with(&c->git, add, &c->excludes);
+	status = git_with(&c->git, ANY_STATUS, add, &c->excludes);
 	if (status == 1)
 		warn("git cannot add all files, and the commit lacks some: %s",
 		    git_fault(&c->git));
@@ -4993,8 +4986,7 @@ protect(struct copy *c)
 	/* An agent's attributes would change line ends of these files. */
 	git_try(&c->git, "checkout", "-q", "--no-overlay", x->base, "--",
 	    ":(top,glob)**/.gitattributes");
-	if (git_with(&c->git, restore, &x->opt.protect) != 0)
-		git_fail(&c->git, restore, 1);
+	git_with(&c->git, 0, restore, &x->opt.protect);
 	c->at[0] = '\0';
 }
 
@@ -5153,13 +5145,9 @@ is_protected_touched(struct copy *c, const struct attempt *a)
 	const struct experiment *x = c->x;
 	const char *const *diff = ARGV("diff", "--quiet", x->base,
 	    a->commit[0] != '\0' ? a->commit : a->base, "--");
-	int touched;
 
-	if (x->opt.protect.n == 0)
-		return -1;
-	if ((touched = git_with(&c->git, diff, &x->opt.protect)) > 1)
-		git_fail(&c->git, diff, touched);
-	return touched;
+	return x->opt.protect.n == 0 ? -1 :
+	    git_with(&c->git, 1, diff, &x->opt.protect);
 }
 
 /* What claude said of its end, or what is known of it. */
@@ -5912,8 +5900,9 @@ protect_check(struct git *g, const struct experiment *x)
 	words_set(&g->vars, "GIT_WORK_TREE", x->top);
 	words_set(&g->vars, "GIT_INDEX_FILE", pool_printf("%s/none",
 	    x->directory));
-	if (git_with(g, ARGV("-C", x->top, "ls-files", "--error-unmatch", "--with-tree",
-	    x->base, "--"), &x->opt.protect) != 0)
+	if (git_with(g, ANY_STATUS, ARGV("-C", x->top, "ls-files",
+	    "--error-unmatch", "--with-tree", x->base, "--"),
+	    &x->opt.protect) != 0)
 		die(EXIT_USAGE, "--protect: no file of the baseline matches: "
 		    "name paths from the top of the project: %s",
 		    git_fault(g));
