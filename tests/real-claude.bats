@@ -390,7 +390,7 @@ offered() {
 	[ "$(ledger outcome)" = success ]
 	[ "$(ledger input_tokens)" = 4000 ]
 	[ "$(ledger output_tokens)" = 160 ]
-	"$CCRE_ROOT/contrib/export" -o "$OUT" summary exp
+	"$CCRE_ROOT/contrib/export" -o "$OUT" exp
 	cat "$OUT/exp--summary.csv"
 	[ "$(cut -d , -f 5-7,12 "$OUT/exp--summary.csv" | sed 1d)" = $'0,,1,0\n1,general-purpose,1,1' ]
 }
