@@ -318,6 +318,35 @@ configuration() {
 	run ! grep -q -e 'Instruction of the user' -e 'Skill of the user' port.log
 }
 
+# personal: the user has a rule, an agent, a hook, an MCP server, an output style and a
+# model, too; each leaves a mark.
+personal() {
+	configuration
+	mkdir -p "$HOME/.claude/rules" "$HOME/.claude/agents" "$HOME/.claude/output-styles"
+	echo 'MARK-rule' > "$HOME/.claude/rules/x.md"
+	printf -- '---\nname: mine\ndescription: MARK-agent\n---\nHello.\n' > "$HOME/.claude/agents/mine.md"
+	printf -- '---\nname: terse\ndescription: MARK-style\n---\nMARK-style\n' > "$HOME/.claude/output-styles/terse.md"
+	cat > "$HOME/.claude/settings.json" <<-END
+	{"outputStyle":"terse","model":"MARK-model","hooks":{"SessionStart":[{"hooks":[
+	 {"type":"command","command":"touch $PWD/hooked; echo MARK-hook"}]}]}}
+	END
+	echo '{"mcpServers":{"MARK-server":{"command":"cat"}}}' > "$HOME/.claude.json"
+	echo '{"stored":"login"}' > "$HOME/.claude/.credentials.json"
+}
+
+@test "nothing personal reaches the model in either arm, and the stored login stays" {
+	key
+	personal
+	plugin
+	real text -- --no-plugin -r 1 -i 1
+	forget
+	real text -- -r 1 -i 1
+	[ "$(ledger outcome)" = success ]
+	run ! grep -ohE '.{40}MARK-.{20}|(Instruction|Skill) of the user' port.log "$OUT"/*.jsonl
+	[ ! -e hooked ]
+	[ "$(cat "$HOME/.claude/.credentials.json")" = '{"stored":"login"}' ]
+}
+
 @test "-- --setting-sources user,project brings the user's instructions back" {
 	key
 	configuration
