@@ -5488,6 +5488,7 @@ static void
 job_ended(const struct experiment *x, pid_t pid, int status)
 {
 	struct job *j = x->shared->jobs;
+	int copy;			/* j->run may be another run's point */
 
 	while (j < x->shared->jobs + x->opt.jobs && j->pid != pid)
 		j++;
@@ -5496,13 +5497,14 @@ job_ended(const struct experiment *x, pid_t pid, int status)
 	j->pid = 0;
 	if (status == 0)
 		return;
+	copy = x->opt.benchmark_only ? 0 : j->run;
 	if (status > 128) {
 		warn("the process of run %d was killed by signal %d: memory may"
 		    " be short", j->run, status - 128);
-		leftovers_kill(run_mark(x, j->run), 0, 0);
+		leftovers_kill(run_mark(x, copy), 0, 0);
 		status = 1;
 	}
-	run_remove(x, j->run);
+	run_remove(x, copy);
 	stop_all(x, status, pool_printf("run %d could not go on", j->run));
 }
 

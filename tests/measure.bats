@@ -75,6 +75,12 @@ commit_file() {
 	[[ $stderr != *'| 4'* ]]
 }
 
+@test "a measuring process that is killed leaves no copy and no benchmark" {
+	experiment -q -r 1 -i 1
+	run -1 experiment -q --benchmark-only -r 1 -i 1 -b w='kill -KILL $(cut -d" " -f4 /proc/$$/stat); sleep 100'
+	[ -z "$(find "$TMPDIR" -name 'run-*')" ]
+}
+
 # ---- benchmarks that are added later ----------------------------------------
 
 @test "a new benchmark is measured at all points of finished runs" {
