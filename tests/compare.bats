@@ -44,7 +44,7 @@ second_benchmark() {
 	grep -q "times as fast  *$(q 13 3)$" <<< "$output"
 	grep -q "96.8 % interval  *$(q 3 3) to $(q 23 3)$" <<< "$output"
 	grep -q 'p  *0.03175$' <<< "$output"		# 8 / 252: U = 2
-	grep -q 'A12  *0.920$' <<< "$output"		# 23 of 25
+	grep -q 'A12  *0.920:' <<< "$output"		# 23 of 25
 	grep -q 'speed-ups of with  *1.429 1.538 1.667 1.818 2.000$' <<< "$output"
 	grep -q 'speed-ups of without  *1.000 1.053 1.111 1.250 1.613$' <<< "$output"
 }
@@ -53,7 +53,7 @@ second_benchmark() {
 	arm with 0.5 0.6 0.7 0.8
 	arm without 0.7 0.5 0.8 0.6
 	run -0 compare with without
-	[[ ${lines[0]} == 'No difference is shown: with with the code is 1.00 times as fast as with without (97.1 % interval '* ]]
+	[[ ${lines[0]} == 'No difference is shown: in arm with the code is 1.00 times as fast as in arm without (97.1 % interval '* ]]
 }
 
 @test "too few runs give no conclusion, and the sentence names the smallest sizes" {
@@ -92,7 +92,7 @@ second_benchmark() {
 	echo "$output"
 	grep -q 'times as fast  *1.000$' <<< "$output"
 	grep -q 'p  *1$' <<< "$output"
-	grep -q 'A12  *0.500$' <<< "$output"
+	grep -q 'A12  *0.500:' <<< "$output"
 }
 
 @test "a run counts once, with the median of its samples" {
@@ -160,7 +160,7 @@ second_benchmark() {
 	attempt without 1 2 failure >> "$OUT/without--iterations.csv"
 	samples without 1 2 1000000
 	run -0 compare with without
-	[ "${lines[0]}" = 'No conclusion: with has no finished run with a first and a last measurement.' ]
+	[ "${lines[0]}" = 'No conclusion: no run of with is finished and has a first and a last measurement.' ]
 }
 
 @test "columns of the ledger are read by name, in any order" {
@@ -180,7 +180,6 @@ second_benchmark() {
 	run -0 compare with without
 	[[ $output =~ 'runs finished'\ +1\ +1$'\n' ]]
 }
-
 
 @test "all benchmarks of a run count by their geometric mean" {
 	arm with 0.5
@@ -225,50 +224,119 @@ second_benchmark() {
 @test "a line names each setting besides the plugin in which the arms differ" {
 	arm with 0.5
 	arm without 1
-	sed -i '$aplugin_directory,/plugin' "$OUT/with--experiment.csv"
-	run -0 compare with without
-	[[ $output == *$'\nThe arms differ in nothing but the plugin.' ]]
 	sed -i 's/^timeout,7200/timeout,60/;$ahost,other' "$OUT/without--experiment.csv"
 	run -0 compare with without
-	[[ $output == *$'\nThe arms differ in: host, timeout.' ]]
+	grep -qx 'The arms differ in: host, timeout.' <<< "$output"
+}
+
+@test "arms that differ in nothing but the plugin are called so" {
+	arm with 0.5
+	arm without 1
+	run -0 compare with without
+	grep -qx 'The arms differ in nothing.' <<< "$output"
+	sed -i '$aplugin_directory,/p' "$OUT"/*--experiment.csv
+	sed -i '$aplugin_commit,abc' "$OUT/with--experiment.csv"
+	run -0 compare with without
+	grep -qx 'The arms differ in nothing but the plugin.' <<< "$output"
+}
+
+@test "an arm without an init event is named, because only its settings are compared" {
+	arm with 0.5
+	arm without 1
+	started with 1
+	run -0 compare with without
+	[[ $output == *'The arms differ in nothing.'$'\n''Only settings were compared: no transcript of without has an init event.' ]]
 }
 
 # started PREFIX RUN [SED]: the transcript of a run's first attempt; its init event is
 # edited by SED.
 started() {
-	jq -c . <<-'END' | sed "${3-}" > "$OUT/$1--run-$2--iteration-1--attempt-1.jsonl"
-	{"type":"system","subtype":"init","cwd":"/x, {","tools":["Bash","Read"],
-	 "mcp_servers":[{"name":"plugin:p:db","status":"connected"}],"model":"opus","agents":["Explore"],
-	 "skills":["p:faster","x"],"plugins":[{"name":"p","path":"/p","source":"p@inline","version":"1.0"},
-	 {"name":"std","path":"builtin","source":"std@builtin","version":"2"}],
-	 "permissionMode":"bypassPermissions","apiKeySource":"none","output_style":"default","claude_code_version":"2.1.332"}
-	END
+	{
+		echo '{"type":"system","subtype":"hook_started"}'
+		echo '{"type":"system","subtype":"init","cwd":"/x, {\"","tools":["Bash","Read","mcp__plugin_p_db__ask"],"mcp_servers":[{"name":"plugin:p:db","status":"connected"},{"name":"db","status":"connected"}],"model":"opus","permissionMode":"bypassPermissions","apiKeySource":"none","claude_code_version":"2.1.332","output_style":"default","agents":["Explore"],"skills":["p:faster","x"],"plugins":[{"name":"p","path":"/p","source":"p@inline","version":"1.0"},{"name":"std","path":"builtin","source":"std@builtin","version":"2"}],"plugin_errors":[]}' |
+		    sed "${3-}"
+	} > "$OUT/$1--run-$2--iteration-1--attempt-1.jsonl"
 }
 
-@test "a line names what else the init events of the arms differ in, but not what the plugin brings" {
-	needs jq
+# plain: remove what the plugin brings from an init event.
+plain='s/"p:faster",//;s/{"name":"p",[^}]*},//;s/{"name":"plugin:[^}]*},//;s/,"mcp__plugin_[^"]*"//'
+
+@test "what the plugin brings is no difference between the arms" {
+	arm with 0.5
+	arm without 1
+	started with 1
+	started without 1 "$plain"
+	run -0 compare with without
+	[[ $output == *$'\n\nThe arms differ in nothing.' ]]
+}
+
+@test "a line names each field of the init events in which the arms differ" {
+	arm with 0.5
+	arm without 1
+	started with 1
+	started without 1 "$plain;"'s/"Read"/"Read","Web"/;s/opus/sonnet/;s/"version":"2"/"version":"3"/;s/connected/failed/'
+	run -0 compare with without
+	[[ $output == *$'\nThe arms differ in: model (+opus, -sonnet), plugins (+std 2, -std 3), tools (-Web), mcp_servers (+db (connected), -db (failed)).' ]]
+}
+
+@test "a line names each field of the init events in which the attempts of an arm differ" {
+	arm with 0.5 0.5
+	arm without 1
+	started with 1
+	started with 2 's/"opus"/"haiku"/;s/"Read",//'
+	started without 1
+	run -0 compare with without
+	[[ $output == *$'\nThe attempts of with differ in: model (opus in 1 of 2, haiku in 1 of 2), tools (Read in 1 of 2).' ]]
+}
+
+@test "a cost that is unknown is named, and the rest is marked as a part" {
 	arm with 0.5 0.5
 	arm without 1 1
-	started with 1
-	started with 2
-	started without 1 's/"p:faster",//;s/{"name":"p",[^}]*},//;s/{"name":"plugin:[^}]*}//'
+	sed -i '2s/,0.5,/,,/' "$OUT/with--iterations.csv"
 	run -0 compare with without
-	[[ $output == *$'\nThe arms differ in nothing.' ]]
-	started without 1 's/"Read"/"Read","Web"/;s/"opus"/"sonnet"/;s/"version":"2"/"version":"3"/'
-	run -0 compare with without
-	[[ $output == *$'\nThe arms differ in: model (+opus, -sonnet), plugins (+std 2, -std 3), tools (-Web).' ]]
-	started with 2 's/"opus"/"haiku"/'
-	run -0 compare with without
-	[[ $output == *$'\nThe attempts of with differ in: model (opus, haiku).' ]]
+	[[ $output =~ 'of unknown cost'\ +1\ +0$'\n' ]]
+	[[ $output =~ 'cost, USD'\ +'0.50+?'\ +1.00$'\n' ]]
 }
 
-@test "a cost that is unknown is named" {
+@test "an arm whose costs are all unknown has no sum" {
 	arm with 0.5
 	arm without 1
 	sed -i '2s/,0.5,/,,/' "$OUT/with--iterations.csv"
 	run -0 compare with without
-	[[ $output =~ 'of unknown cost'\ +1\ +0$'\n' ]]
-	[[ $output =~ 'cost, USD'\ +0.00\+\?\ +0.50 ]]
+	[[ $output =~ 'cost, USD'\ +unknown\ +0.50$'\n' ]]
+	run -0 compare -t with without
+	grep -q $'^end\tb\t1\t1\t2\t-\t60\t' <<< "$output"
+}
+
+@test "a benchmark of --time is compared as well" {
+	arm with 0.5
+	arm without 1
+	sed -i 's/^benchmark,b=x/time,b=x=y/' "$OUT"/*--experiment.csv
+	run -0 compare with without
+	grep -q 'speed-ups of with  *2.000$' <<< "$output"
+}
+
+@test "a run whose last measurement failed has no speed-up, although an earlier one succeeded" {
+	arm with 0.5 0.5
+	arm without 1 1
+	sed -i 's/^iterations,1/iterations,2/' "$OUT"/*--experiment.csv
+	local prefix
+	for prefix in with without; do
+		attempt $prefix 1 2 success >> "$OUT/$prefix--iterations.csv"
+		attempt $prefix 2 2 success >> "$OUT/$prefix--iterations.csv"
+		samples $prefix 1 2
+		samples $prefix 2 2 250000
+	done
+	run -0 compare with without
+	grep -q 'speed-ups of with  *4.000$' <<< "$output"
+}
+
+@test "long prefixes keep the columns apart" {
+	arm a-prefix-of-twenty-one-ch 0.5
+	arm without 1
+	run -0 compare a-prefix-of-twenty-one-ch without
+	grep -qx 'attempts  *1  *1' <<< "$output"
+	[ "$(grep -e '^attempts ' -e '^cost' <<< "$output" | awk '{ print length($0) }' | sort -u | wc -l)" = 1 ]
 }
 
 @test "results of the program itself are compared" {
