@@ -41,6 +41,7 @@ five() {
 	[ "$(grep -c '^speed-up$' words)" = 4 ]
 	[ "$(grep -c '^1x$' words)" = 4 ]
 	[ "$(grep -c '^[0-9.]*x$' words)" -ge 16 ]
+	[ "$(grep "stroke='rgb(  0,   0,   0)'" p.svg | awk '{ n += split($0, part, " L") > 20 } END { print n }')" = 4 ]
 }
 
 @test "the picture names both arms, the factor, its interval and the units" {
@@ -48,13 +49,12 @@ five() {
 	five
 	run -0 plot -w 'the picture.svg' with without b
 	local text
-	for text in 'b: with against without' 'with (median)' 'without (median)' iteration run factor \
-	    'cost (USD)' '5 against 5 runs'; do
+	for text in 'b: with against without' with without iteration run factor 'cost (USD)' '5 runs'; do
 		labels 'the picture.svg' | grep -qxF "$text"
 	done
 	text=$("$CCRE_ROOT/contrib/compare" -o "$OUT" with without |
 	    sed -n '1s/.*(\(.*\), 5 against.*/\1/p')
-	labels 'the picture.svg' | grep -qxF "$text"
+	labels 'the picture.svg' | grep -qE "^factor [0-9.]+ [(]$text[)]\$"
 }
 
 @test "a speed-up that changes little has fine ticks, one that changes much has coarse ones" {
@@ -80,12 +80,48 @@ five() {
 	[ "$(grep -c "xlink:href='#gpPt" p.svg)" -lt "$all" ]
 }
 
-@test "a long prefix is cut in the picture" {
+@test "a panel without a known cost says so, and is drawn" {
 	needs gnuplot
-	arm a-prefix-of-more-than-thirty-characters 0.5
+	arm with 0.5
 	arm without 1
-	run -0 plot -w p.svg a-prefix-of-more-than-thirty-characters without b
-	labels p.svg | grep -qxF 'a-prefix-of-more-than-thirty.. (median)'
+	sed -i '2s/,0.5,/,,/' "$OUT"/*--iterations.csv
+	run -0 plot -w p.svg with without b
+	labels p.svg | grep -qx 'no cost is known'
+	[ "$(labels p.svg | grep -c '^1x$')" = 4 ]
+}
+
+@test "a line joins iterations only if both were measured" {
+	needs gnuplot
+	local line="stroke='rgb(  0, 114, 178)'  d='M"
+	arm with 0.5
+	arm without 1
+	run -0 plot -w p.svg with without b
+	[ "$(grep -cF "$line" p.svg)" = 2 ]	# the run; the median and the legend
+	sed -i 's/^iterations,1/iterations,2/' "$OUT/with--experiment.csv"
+	attempt with 1 2 success >> "$OUT/with--iterations.csv"
+	mv "$OUT/with--run-1--iteration-1--b.csv" "$OUT/with--run-1--iteration-2--b.csv"
+	run -0 plot -w p.svg with without b
+	labels p.svg | grep -qx 2
+	[ "$(grep -cF "$line" p.svg)" = 1 ]	# the legend
+}
+
+@test "no interval is drawn if there is none" {
+	needs gnuplot
+	arm with 0.5 0.5 0.5
+	arm without 1 1 1
+	run -0 plot -s 80x20 with without b
+	[[ $output == *'factor 2.00, too few runs for an interval'* ]]
+	[ "$(grep -c % <<< "$output")" = 0 ]	# the ends of an interval
+}
+
+@test "a prefix of 40 characters is whole in the picture, a longer one lacks its middle" {
+	needs gnuplot
+	local name=a-prefix-that-has-some-forty-characters-
+	arm $name 0.5
+	arm ${name}and-more-than-that 1
+	run -0 plot -w p.svg $name ${name}and-more-than-that b
+	labels p.svg | grep -qxF $name
+	labels p.svg | grep -qxF a-prefix-that-has-som..rs-and-more-than-that
 }
 
 @test "without a file the plot is made of characters" {
@@ -94,7 +130,7 @@ five() {
 	arm without 1 0.5
 	run -0 plot -s 80x20 "o'neil" without b
 	echo "$output"
-	[[ $output == *'b: speed-up by iteration'*"o'neil (median)"*'last speed-up: 2.83 times as fast'*'too few runs for an interval'*'2 against 2 runs'* ]]
+	[[ $output == *'b: speed-up by iteration'*"o'neil (median)"*'last speed-up of each run'*'2 runs'*'factor 2.83, too few runs for an interval'* ]]
 	[[ $output == *'*'* ]]
 }
 
