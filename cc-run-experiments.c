@@ -1189,6 +1189,14 @@ lock_runs(const struct experiment *x, off_t byte, long first, long last,
 		fcntl(x->lock_fd, F_SETLK, &runs);
 }
 
+/* With --in-place, lock one of its bytes in the same way. */
+static void
+lock_place(const struct experiment *x, off_t byte, double wait)
+{
+	if (x->opt.in_place)
+		lock_runs(x, byte - x->lock_start, 0, 0, wait);
+}
+
 /*
  * Lock the runs that are asked for.  A child whose runner was killed ends
  * soon, so wait for it.
@@ -1200,10 +1208,8 @@ lock_start(const struct experiment *x)
 
 	lock_runs(x, 0, o->first, o->last, 0);
 	lock_runs(x, LOCK_CHILD, o->first, o->last, ORPHAN_S);
-	if (o->in_place) {
-		lock_runs(x, PLACE - x->lock_start, 0, 0, 0);
-		lock_runs(x, PLACE_CHILD - x->lock_start, 0, 0, ORPHAN_S);
-	}
+	lock_place(x, PLACE, 0);
+	lock_place(x, PLACE_CHILD, ORPHAN_S);
 }
 
 /* Take or release the write lock of the prefix.  Nobody holds it long. */
@@ -2708,9 +2714,9 @@ copy_config(struct copy *c)
 	    "\tfilemode = true\n\tlogallrefupdates = true\n%s", sha256,
 	    sha256 ? "[extensions]\n\tobjectFormat = sha256\n" : "");
 	file_write(path, text, strlen(text));
-	git_try(&c->git, "config", "--local", "--includes", "-z",
+	git_most(&c->git, 1, -1, ARGV("config", "--local", "--includes", "-z",
 	    "--get-regexp", "^(core\\.(autocrlf|eol|ignorecase|filemode|"
-	    "symlinks)|filter\\..*|user\\..*)$");
+	    "symlinks)|filter\\..*|user\\..*)$"));
 	records = git_records(&c->git);
 	while ((key = record_next(&records, '\0')) != NULL) {
 		if ((value = strchr(key, '\n')) != NULL)
@@ -2847,6 +2853,13 @@ copy_sweep(const struct copy *c, DIR *dir, int depth, int files)
 	}
 }
 
+/* Add a pathspec that leaves a path out. */
+static void
+words_exclude(struct words *w, const char *path)
+{
+	words_add(w, pool_printf(":(exclude,top,literal)%s", path));
+}
+
 /* Remember the submodules of the commit that the index has. */
 static void
 copy_submodules(struct copy *c)
@@ -2860,8 +2873,7 @@ copy_submodules(struct copy *c)
 		if (begins(record, "160000 ")) {
 			record = strchr(record, '\t') + 1;
 			words_add(&c->submodules, record);
-			words_add(&c->excludes, pool_printf(
-			    ":(exclude,top,literal)%s", record));
+			words_exclude(&c->excludes, record);
 		}
 }
 
@@ -3068,7 +3080,7 @@ copy_leave(struct copy *c, const char *path)
 	size_t size;
 	FILE *to = stream_begin(&pattern, &size);
 
-	words_add(&c->excludes, pool_printf(":(exclude,top,literal)%s", path));
+	words_exclude(&c->excludes, path);
 	for (putc('/', to); *path != '\0'; path++)
 		fprintf(to, strchr("*?[\\ ", *path) != NULL ? "\\%c" : "%c",
 		    *path);
@@ -3090,7 +3102,7 @@ copy_made(struct copy *c)
 	    "--directory", "--no-empty-directory");
 	records = git_records(&c->git);
 	while ((record = record_next(&records, '\0')) != NULL) {
-		if (*record != '\0' && record[strlen(record) - 1] == '/')
+		if (ends(record, "/"))
 			record[strlen(record) - 1] = '\0';
 		copy_leave(c, record);
 	}
@@ -3244,8 +3256,7 @@ place_head(struct copy *c, const char *start, char parent[ID_SIZE])
 
 	place_tidy(c);
 	copy_to(parent, ID_SIZE, start);
-	if (git_try(&c->git, "rev-parse", "-q", "--verify",
-	    "HEAD^{commit}") != 0)
+	if (!git_commit(&c->git, "HEAD"))
 		return;
 	COPY(head, git_line(&c->git));
 	if (git_try(&c->git, "merge-base", "--is-ancestor", start, head) == 0)
@@ -3318,8 +3329,7 @@ place_check(const struct experiment *x)
 			    " %s: use git update-index --no-skip-worktree "
 			    "--no-assume-unchanged", record + 2, x->top);
 	if (*output != '\0') {
-		words_add(&exclude, pool_printf(":(exclude,top,literal)%s",
-		    output));
+		words_exclude(&exclude, output);
 		git_or_die(&g, "-C", x->top, "--literal-pathspecs",
 		    "ls-files", "--", output);
 	}
@@ -5100,8 +5110,8 @@ point_measure(struct copy *c, const struct run *r, int m)
 	space_check(x);
 	gate_leave(c);
 	if (failed && m == 0)
-		stop_all(x, 1, "a benchmark of the "
-		    "baseline failed (mend it first)");
+		stop_all(x, 1, "a benchmark of the baseline failed (mend it "
+		    "first)");
 	else if (result != STOPPED)
 		say("%s: benchmarks are measured%s", point_name(x, r->id, m),
 		    failed ? "; some have failed" : "");
@@ -5442,8 +5452,7 @@ job_run(struct experiment *x, struct run *runs, int id, pid_t parent)
 
 	signals_child(parent);
 	lock_runs(x, LOCK_CHILD, first, last, 0);
-	if (x->opt.in_place)
-		lock_runs(x, PLACE_CHILD - x->lock_start, 0, 0, 0);
+	lock_place(x, PLACE_CHILD, 0);
 	copy_open(&c, x, id);
 	if (x->opt.in_place)
 		place_open(&c);
@@ -6280,7 +6289,8 @@ plan_limits(const struct experiment *x)
 		    iterations, runs, runs == 1 ? "" : "s", calls, o->retries,
 		    o->retries == 1 ? "y" : "ies");
 	printf("hours: at most %.1f: %.1f of agent time, %.1f of attempts that"
-	    " time out, %.1f of setups and measurements\n", (agent + retries + measuring) /
+	    " time out, %.1f of setups and measurements\n",
+	    (agent + retries + measuring) /
 	    (double)(o->jobs < (long)runs ? o->jobs : (long)runs),
 	    agent, retries, measuring);
 	if (o->benchmark_only)
@@ -6319,7 +6329,8 @@ plan(struct git *g, struct experiment *x)
 	printf("results: %s\n", o->output);
 	if (!o->benchmark_only)
 		printf("claude, in %s: %s < prompt\nprompt:\n%s",
-		    o->in_place ? x->top : "a copy", quoted(x->command.v), claude_prompt(x, (int)o->first, 1));
+		    o->in_place ? x->top : "a copy", quoted(x->command.v),
+		    claude_prompt(x, (int)o->first, 1));
 	if (o->setup != NULL)
 		printf("setup: %s\n", o->setup);
 	if (o->build != NULL)
