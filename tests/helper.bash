@@ -104,6 +104,12 @@ no_survivors() {
 	return $found
 }
 
+# no_survivors_yet: no such process exists. It ends nothing. (With -q
+# grep finds one even if others vanish meanwhile.)
+no_survivors_yet() {
+	! grep -qszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ
+}
+
 # The state of the user's repository, see untouched.
 SNAPSHOT=${BATS_TEST_TMPDIR-}/snapshot
 

@@ -715,11 +715,6 @@ interrupted_by() {
 	forget_copies				# an empty directory is left
 }
 
-# no_survivors_yet: the same as no_survivors, but it ends nothing.
-no_survivors_yet() {
-	! grep -qszxF "CC_TEST_ID=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ
-}
-
 @test "a signal during a benchmark keeps the work, and nothing is measured by half" {
 	linux_only
 	begin -r 1 -i 2 --every-iteration --time 'first=[ -e rehearsal.txt ] || exit 0
