@@ -40,9 +40,10 @@
  *  - --in-place: the work tree and the .git are the user's own.
  *
  * Exit status: 0 all runs are finished; 1 the runner could not go on;
- * 2 usage; 3 two failures in a row or budget spent; 75 rate limit, or another runner has the
- * run; 77 claude is denied; 124 the last retry timed out; 126, 127 git or
- * claude cannot be executed or is not found; 128+n ended by signal n.
+ * 2 usage; 3 two failures in a row or budget spent; 75 rate limit, or another
+ * runner has the run; 77 claude is denied; 124 the last retry timed out;
+ * 126, 127 git or claude cannot be executed or is not found; 128+n ended by
+ * signal n.
  *
  * Assumptions: the agent has the rights of the user.  This program does not
  * change the user's checkout, but an agent that searches for the checkout can:
@@ -86,7 +87,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- configuration: the only lines that an operator edits --------------- */
+/* ---- configuration: the only lines that an operator edits ---------------- */
 
 enum {
 	RUNS = 5,			/* -r: runs of the experiment */
@@ -112,7 +113,7 @@ enum {					/* seconds */
 	INT_S = 2,			/* between INT and TERM */
 	GRACE_S = 5,			/* between TERM and KILL */
 	SWEEP_S = 10,			/* killing leftover processes */
-	ORPHAN_S = 30,			/* waiting for a child of a killed runner */
+	ORPHAN_S = 30,			/* a killed runner's child ends */
 	WAIT_S = 15 * 60,		/* --wait, if no reset time is known */
 	WAIT_MORE_S = 60,		/* after a reset, and at least */
 	WAIT_MOST_S = 24 * 60 * 60	/* in all */
@@ -160,7 +161,7 @@ static const char *const limit_texts[] = {
 	"API Error: Server is temporarily limiting requests", NULL
 };
 
-/* ---- constants and types that all sections use -------------------------- */
+/* ---- constants and types that all sections use --------------------------- */
 
 #define VERSION "2.0"
 #define PROGRAM "cc-run-experiments"
@@ -178,11 +179,11 @@ enum {
 	TEXT_SIZE = 8192,		/* claude's summary is cut there */
 	JSON_DEPTH = 1000,		/* skip lines that nest deeper */
 	DEPTH = 96,			/* directories held open at once */
-	PREFIX_MAX = 150,		/* characters; it is part of file names */
+	PREFIX_MAX = 150,		/* it is part of file names */
 	RUNS_MOST = 500000,		/* half of the lock bytes of a prefix */
 	LINE_SIZE = 1024 * 1024,	/* a benchmark's line is cut there */
-	WRONG_SIZE = 1024 * 1024,	/* no arm check beyond this much output */
-	FDS = 4096			/* descriptors a caller may leave open */
+	WRONG_SIZE = 1024 * 1024,	/* no arm check beyond this */
+	FDS = 4096			/* that a caller may leave open */
 };
 
 struct words {				/* a command line, an environment */
@@ -330,7 +331,7 @@ static const struct rule {
  */
 static struct {				/* signals_block, signal_take */
 	sigset_t set;			/* the blocked signals */
-	int signal;			/* the first INT, TERM or HUP; 0: none */
+	int signal;			/* first INT, TERM or HUP; 0: none */
 	double time;			/* when it came */
 	pid_t parent;			/* of a child; 0 in the runner itself */
 } stop;
@@ -354,7 +355,8 @@ show_clear(void)
 {
 	if (show.drawn)
 		fputs("\r\033[K", stderr);
-	show.drawn = show.on && stop.parent != 0;	/* by the parent */
+	/* In a child the line counts as drawn: the parent draws it. */
+	show.drawn = show.on && stop.parent != 0;
 }
 
 /* Replace control characters by question marks, C1 in UTF-8 as well. */
@@ -1012,7 +1014,7 @@ struct experiment {
 	const char *prompt;		/* the base prompt */
 	char git[PATH_MAX], claude[PATH_MAX];	/* absolute */
 	char plugin[PATH_MAX];		/* $CC_PLUGIN_DIR, in both arms */
-	char top[PATH_MAX];		/* the user's top level, or bare repository */
+	char top[PATH_MAX];		/* of the work tree, or bare */
 	char common[PATH_MAX];		/* the user's git directory, */
 	char own[PATH_MAX];		/* and that of the work tree */
 	char base[ID_SIZE];		/* the baseline commit */
@@ -1020,7 +1022,7 @@ struct experiment {
 	char output[PATH_MAX];		/* the folder of the files, */
 	const char *name;		/* whose names begin with this */
 	char directory[PATH_MAX];	/* of this program, in $TMPDIR */
-	char copies[PATH_MAX];		/* in it, the copies of this experiment */
+	char copies[PATH_MAX];		/* of this experiment, in it */
 	struct words command;		/* claude's command line */
 	struct words git_vars, agent_vars;	/* environments */
 	int memory;			/* the user allows claude's memory */
@@ -1125,7 +1127,8 @@ show_draw(const struct experiment *x, double now)
 		else if (x->opt.jobs == 1)
 			show_one(x, j, now, width, to);
 		else if (*j->state != '\0')
-			fprintf(to, " %d.%d %s", j->run, j->iteration, j->state);
+			fprintf(to, " %d.%d %s", j->run, j->iteration,
+			    j->state);
 		else
 			fprintf(to, " %d.%d %ld:%02ld", j->run, j->iteration,
 			    (long)(now - j->start) / 60,
@@ -1276,8 +1279,8 @@ csv_next(char **at, char *fields[], int max)
 		if (n < max)
 			fields[n] = s;
 		n++;
-		for (to = s; *s != '\0' && (quoted || (*s != ',' && *s != '\n'));
-		    s++)
+		for (to = s; *s != '\0' && (quoted || (*s != ',' &&
+		    *s != '\n')); s++)
 			if (*s != '"')
 				*to++ = *s;
 			else if (quoted && s[1] == '"')
@@ -1376,7 +1379,7 @@ space_check(const struct experiment *x)
 			    FREE_INODES);
 }
 
-/* ---- claude's JSON: one pass, one event a line, any length ---------------- */
+/* ---- claude's JSON: one pass, one event a line, any length --------------- */
 
 /*
  * field() is called for each scalar, with its path: the keys above it, joined
@@ -1557,7 +1560,7 @@ json_line(struct json *j)
 	return good;
 }
 
-/* ---- the transcript: what claude's stdout tells --------------------------- */
+/* ---- the transcript: what claude's stdout tells -------------------------- */
 
 enum { INPUT, OUTPUT, CACHE_READ, CACHE_CREATION, TOKENS };
 
@@ -1586,7 +1589,7 @@ struct transcript {
 	int billing;			/* an event told of a billing error */
 	struct words tasks;		/* at work in the background */
 	struct words messages;		/* ids of assistant messages */
-	long long used[TOKENS];		/* their tokens, if there is no result */
+	long long used[TOKENS];		/* their tokens */
 	struct event init, limit, result;	/* the last of each */
 	struct event event;		/* the line that is read */
 };
@@ -1644,7 +1647,7 @@ event_set(struct event *e, const struct field *f, const char *value)
 	if (f->cell == FREE_TEXT)
 		return;
 	if (*to != '\0' && strchr("=+-@", *to) != NULL)
-		*to = '?';		/* a spreadsheet takes it for a formula */
+		*to = '?';		/* no formula of a spreadsheet */
 	plain(to);
 }
 
@@ -1837,7 +1840,7 @@ arm_fault(const struct transcript *t)
 	return "";
 }
 
-/* ---- processes: nothing that a call started survives it ------------------- */
+/* ---- processes: nothing that a call started survives it ------------------ */
 
 /*
  * From the first line of main on CHLD, ALRM, INT, TERM and HUP are blocked and
@@ -1855,7 +1858,7 @@ struct process {
 	int in;				/* its stdin; -1: the null device */
 	int out, err;
 	double limit, idle;		/* seconds; idle 0: any silence */
-	const char *mark;		/* not NULL: a signal to us ends it, and */
+	const char *mark;		/* if any, a signal to us ends it and */
 					/* leftover processes are killed */
 	int claude;			/* it gets INT before TERM */
 	int (*finished)(void *);	/* asked after LINGER_S of silence */
@@ -1909,7 +1912,7 @@ static void
 signals_child(pid_t parent)
 {
 	stop.parent = parent;
-	show.drawn = show.on;		/* by the parent */
+	show.drawn = show.on;
 #ifdef __linux__
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
@@ -2327,7 +2330,7 @@ process_run(const struct process *p, struct ended *e)
 	e->status = process_status(status);
 }
 
-/* ---- git: each command reads as a person would type it -------------------- */
+/* ---- git: each command reads as a person would type it ------------------- */
 
 struct git {				/* one view of a repository */
 	const char *path;		/* of the program */
@@ -2393,7 +2396,7 @@ vars_git(struct words *w)
 	    "cat", "GIT_OPTIONAL_LOCKS", "0", "LC_ALL", "C", NULL };
 	int i;
 
-	vars_copy(w, fixed + sizeof fixed / sizeof *fixed - 1);
+	vars_copy(w, &(const char *const){ NULL });
 	vars_config(w, config);
 	for (i = 0; fixed[i] != NULL; i += 2)
 		words_set(w, fixed[i], fixed[i + 1]);
@@ -2562,7 +2565,7 @@ git_ref(struct git *g, const struct experiment *x, const char *ref,
 		    " commit %s", ref, commit);
 }
 
-/* ---- the copy: where a run's agent works ---------------------------------- */
+/* ---- the copy: where a run's agent works --------------------------------- */
 
 /*
  * The child of a run calls, in this order: copy_open(); then for each attempt
@@ -2582,20 +2585,20 @@ struct copy {
 	struct stat noted;		/* run_dir, as we made it */
 	struct timespec since;		/* the attempt began */
 	char mark[64];			/* of its processes */
-	char at[ID_SIZE];		/* the commit that the files equal; "" */
+	char at[ID_SIZE];		/* the commit in the files, or "" */
 	char tree[ID_SIZE];		/* of the start of the attempt */
 	char packed[ID_SIZE];		/* the store has all of this commit */
 	int packs;			/* in the store */
 	unsigned long long stored;	/* their sizes and times, as a hash */
-	int clean;			/* no ignored files, and no program ran */
+	int clean;			/* of ignored files; no program ran */
 	struct git git;			/* the user's repository, our index */
-	struct git store;		/* the same, new objects into the store */
-	struct git taker;		/* the same, the agent's objects */
-	struct words vars;		/* environment of claude and benchmarks */
+	struct git store;		/* it writes objects to the store */
+	struct git taker;		/* it reads the agent's objects */
+	struct words vars;		/* of claude and benchmarks */
 	struct words submodules;	/* their paths, */
 	struct words excludes;		/* pathspecs that git add leaves out */
 	struct words made;		/* by --setup: "-e", pattern, ... */
-	char *head, *refs;		/* HEAD and packed-refs as we wrote them */
+	char *head, *refs;		/* as we wrote them into .git */
 	char branch[64];		/* in the agent's .git */
 	int gate_fd;			/* see the section on measuring */
 };
@@ -2888,15 +2891,6 @@ copy_begin(struct copy *c)
 		c->since = st.st_ctim;
 }
 
-/* Forget what --setup made, because it is removed. */
-static void
-copy_unmade(struct copy *c)
-{
-	words_free(&c->made);
-	while (c->excludes.n > c->submodules.n)
-		words_remove(&c->excludes, c->excludes.n - 1);
-}
-
 /* Remember that the index equals a commit. */
 static void
 copy_note(struct copy *c, const char *commit)
@@ -2924,10 +2918,13 @@ copy_reset(struct copy *c, const char *commit, int all)
 	clean = all ? ARGV("clean", "-ffdxq") : ARGV("clean", "-ffdq");
 	if (strcmp(c->at, commit) == 0 && (c->clean || !all))
 		return;
-	if (all)
-		copy_unmade(c);
-	for (i = 0; i < c->submodules.n && all; i++)	/* git does not */
-		path_remove(c->submodules.v[i]);
+	if (all) {			/* what git clean would leave */
+		words_free(&c->made);
+		while (c->excludes.n > c->submodules.n)
+			words_remove(&c->excludes, c->excludes.n - 1);
+		for (i = 0; i < c->submodules.n; i++)
+			path_remove(c->submodules.v[i]);
+	}
 	for (tries = 0; tries < (place ? 1 : 2) && status != 0; tries++) {
 		if (tries > 0) {	/* what git cannot remove, we can */
 			files_remove(AT_FDCWD, c->dir);
@@ -2947,9 +2944,9 @@ copy_reset(struct copy *c, const char *commit, int all)
 	c->clean = all;
 }
 
-/* ---- the copy: the agent's .git -------------------------------------------- */
+/* ---- the copy: the agent's .git ------------------------------------------ */
 
-/* A hash of the sizes and times of the packs in the store, which agents link. */
+/* A hash of the sizes and times of the packs, which an agent can change. */
 static unsigned long long
 store_hash(const struct copy *c)
 {
@@ -3136,7 +3133,7 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 	file_write(agent_git(c, "HEAD"), c->head, strlen(c->head));
 }
 
-/* ---- in place: the user's own directory instead of a copy ------------------ */
+/* ---- in place: the user's own directory instead of a copy ---------------- */
 
 /*
  * With --in-place, `dir` of a copy is the user's top level and the agent has
@@ -3352,7 +3349,7 @@ place_check(const struct experiment *x)
 	git_close(&g);
 }
 
-/* ---- the copy: taking the agent's work ------------------------------------- */
+/* ---- the copy: taking the agent's work ----------------------------------- */
 
 /* Is the file of the agent's .git still as we wrote it? */
 static int
