@@ -456,8 +456,6 @@ pool_printf(const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	if (n < 0)
-		die(1, "cannot format a text:");
 	s = pool_take(xrealloc(NULL, (size_t)n + 1));
 	va_start(args, format);
 	vsnprintf(s, (size_t)n + 1, format, args);
@@ -814,7 +812,7 @@ fd_scratch(void)
 	    temporary_directory());
 	int fd = mkstemp(path);
 
-	if (fd < 0 || (unlink(path) != 0 && errno != ENOENT) ||
+	if (fd < 0 || unlink(path) != 0 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
 	    fcntl(fd, F_SETFL, O_APPEND) != 0)
 		die(1, "cannot make a temporary file %s (set TMPDIR):", path);
@@ -2638,9 +2636,7 @@ run_remove(const struct experiment *x, int run)
 	const char *old = pool_printf("%s.old", now);
 	int tries;
 
-	for (tries = 0; tries < 10; tries++) {
-		if (tries > 0)
-			nap(100);
+	for (tries = 0; tries < 10; tries++, nap(100)) {
 		files_remove(AT_FDCWD, old);
 		if (rename(now, old) == 0)
 			files_remove(AT_FDCWD, old);
@@ -3004,22 +3000,17 @@ store_pack(struct copy *c, const char *commit)
 static void
 file_copy(const char *from, const char *to)
 {
-	char block[65536];
 	struct timespec times[2];
 	struct stat st;
-	ssize_t n = 0;
-	int in = file_open(AT_FDCWD, from, 0), out;
+	size_t size;
+	char *text = file_text(AT_FDCWD, from, &size);
 
-	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (in < 0 || out < 0 || fstat(in, &st) != 0)
-		die(1, "cannot copy %s to %s:", from, to);
-	while ((n = read(in, block, sizeof block)) > 0)
-		if (fd_write(out, block, (size_t)n) != 0)
-			die(1, "cannot write %s:", to);
+	if (text == NULL || lstat(from, &st) != 0)
+		die(1, "cannot read %s:", from);
+	file_write(to, text, size);
 	times[0] = times[1] = st.st_mtim;
-	if (n < 0 || futimens(out, times) != 0 || close(out) != 0)
-		die(1, "cannot copy %s to %s:", from, to);
-	close(in);
+	if (utimensat(AT_FDCWD, to, times, 0) != 0)
+		die(1, "cannot set the time of %s:", to);
 }
 
 /* Link the packs of the store into the agent's .git. */
@@ -3038,35 +3029,23 @@ store_link(const struct copy *c)
 	}
 }
 
-/* Copy a file of the user's git directory, if it is there. */
+/* Copy a file of the user's git directory, and add the patterns of a list. */
 static void
-agent_git_file(const struct copy *c, const char *name)
+agent_git_file(const struct copy *c, const char *name,
+    const struct words *made)
 {
-	size_t size;
-	char *text = file_text(AT_FDCWD, pool_printf("%s/%s", c->x->common,
-	    name), &size);
-
-	if (text != NULL)
-		file_write(agent_git(c, name), text, size);
-}
-
-/* Write info/exclude: the user's, and what --setup made. */
-static void
-agent_git_exclude(const struct copy *c)
-{
-	const char *path = agent_git(c, "info/exclude");
+	const char *users = file_text(AT_FDCWD, pool_printf("%s/%s",
+	    c->x->common, name), NULL);
 	char *text;
 	size_t size, i;
 	FILE *to = stream_begin(&text, &size);
-	const char *users = file_text(AT_FDCWD, pool_printf("%s/info/exclude",
-	    c->x->common), NULL);
 
-	fprintf(to, "%s\n", users == NULL ? "" : users);
-	for (i = 1; i < c->made.n; i += 2)
-		fprintf(to, "%s\n", c->made.v[i]);
+	fputs(users == NULL ? "" : users, to);
+	for (i = 1; i < made->n; i += 2)
+		fprintf(to, "\n%s", made->v[i]);
 	stream_end(to, &text);
-	unlink(path);
-	file_write(path, text, size);
+	if (size > 0)
+		file_write(agent_git(c, name), text, size);
 }
 
 /* Have git neither commit nor remove a path. */
@@ -3111,6 +3090,7 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 {
 	static const char *const dirs[] = { "", "objects", "objects/pack",
 	    "objects/info", "refs", "refs/heads", "refs/tags", "info", NULL };
+	const struct words none = { NULL, 0 };
 	const char *const *dir;
 
 	store_pack(c, start);
@@ -3120,9 +3100,9 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 	store_link(c);
 	file_copy(copy_path(c, "index"), agent_git(c, "index"));
 	file_copy(copy_path(c, "config"), agent_git(c, "config"));
-	agent_git_exclude(c);
-	agent_git_file(c, "info/attributes");
-	agent_git_file(c, "shallow");
+	agent_git_file(c, "info/exclude", &c->made);
+	agent_git_file(c, "info/attributes", &none);
+	agent_git_file(c, "shallow", &none);
 	COPY(c->branch, pool_printf("run-%d-iteration-%d", run, iteration));
 	free(c->head);
 	free(c->refs);
