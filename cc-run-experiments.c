@@ -4048,16 +4048,24 @@ row_refs(struct git *g, const struct experiment *x, const struct run *r,
 
 /* ---- experiment.csv: what defines the experiment --------------------- */
 
-/* Add a key, with '-' as '_', and its value. */
+/* The settings of experiment.csv are a list: keys and values in turn. */
+
 static void
 setting_add(struct words *w, const char *key, const char *value)
 {
-	char *name = pool_printf("%s", key), *s;
-
-	for (s = name; (s = strchr(s, '-')) != NULL;)
-		*s = '_';
-	words_add(w, name);
+	words_add(w, key);
 	words_add(w, value);
+}
+
+/* The key of an option: its name with '-' as '_'. */
+static const char *
+setting_key(const struct setting *s)
+{
+	char *key = pool_printf("%s", s->name), *dash;
+
+	while ((dash = strchr(key, '-')) != NULL)
+		*dash = '_';
+	return key;
 }
 
 /* Add the options that are recorded. */
@@ -4065,33 +4073,34 @@ static void
 settings_options(const struct options *o, struct words *w)
 {
 	const struct setting *s;
-	const struct words *list;
+	const struct benchmark *b;
+	const char *key, *text;
 	size_t i;
 
 	for (s = settings; s->name != NULL; s++) {
 		if (s->agree == FREE)
 			continue;
+		key = setting_key(s);
 		if (s->kind == NUMBER) {
-			setting_add(w, s->name, pool_printf("%ld",
-			    *LONG_AT(o, s)));
+			setting_add(w, key, pool_printf("%ld", *LONG_AT(o, s)));
 		} else if (s->kind == TIME) {
-			setting_add(w, s->name, pool_printf("%.10g",
+			setting_add(w, key, pool_printf("%.10g",
 			    *REAL_AT(o, s)));
 		} else if (s->kind == TEXT) {
-			setting_add(w, s->name, *TEXT_AT(o, s) == NULL ? "" :
-			    *TEXT_AT(o, s));
+			text = *TEXT_AT(o, s);
+			setting_add(w, key, text == NULL ? "" : text);
 		} else if (s->kind == FLAG) {
-			setting_add(w, s->name, *FLAG_AT(o, s) ? "1" : "0");
+			setting_add(w, key, *FLAG_AT(o, s) ? "1" : "0");
 		} else if (s->kind == BENCHMARK) {
-			for (i = 0; i < o->benchmark_n; i++)
-				if (o->benchmarks[i].timed == (s->least > 0))
-					setting_add(w, s->name, pool_printf(
-					    "%s=%s", o->benchmarks[i].name,
-					    o->benchmarks[i].command));
+			for (i = 0; i < o->benchmark_n; i++) {
+				b = &o->benchmarks[i];
+				if (b->timed == (s->least > 0))
+					setting_add(w, key, pool_printf(
+					    "%s=%s", b->name, b->command));
+			}
 		} else {
-			list = LIST_AT(o, s);
-			for (i = 0; i < list->n; i++)
-				setting_add(w, s->name, list->v[i]);
+			for (i = 0; i < LIST_AT(o, s)->n; i++)
+				setting_add(w, key, LIST_AT(o, s)->v[i]);
 		}
 	}
 }
@@ -4139,7 +4148,7 @@ plugin_commit(const struct experiment *x)
 	return commit;
 }
 
-/* What experiment.csv has of this command line: keys and values in turn. */
+/* The settings of this command line. */
 static void
 settings_now(const struct experiment *x, int begun, struct words *w)
 {
@@ -4147,7 +4156,7 @@ settings_now(const struct experiment *x, int begun, struct words *w)
 	struct utsname host;
 
 	if (uname(&host) < 0)
-		die(1, "cannot describe the experiment:");
+		die(1, "uname:");
 	setting_add(w, "key", "value");
 	setting_add(w, "version", VERSION);
 	setting_add(w, "started_at", utc(time(NULL)));
@@ -4194,34 +4203,30 @@ settings_write(const struct experiment *x, const struct words *w)
 static const char *
 settings_values(const struct words *w, const char *key)
 {
-	char *text;
-	size_t size, i;
-	FILE *to = stream_begin(&text, &size);
-	char *s;
+	const char *all = "";
+	size_t i;
 
 	for (i = 0; i + 1 < w->n; i += 2)
 		if (strcmp(w->v[i], key) == 0)
-			fprintf(to, "%s\n", w->v[i + 1]);
-	s = stream_end(to, &text);
-	if (*s != '\0')
-		s[strlen(s) - 1] = '\0';
-	return s;
+			all = pool_printf("%s%s%s", all, *all != '\0' ? "\n" :
+			    "", w->v[i + 1]);
+	return all;
 }
 
-/* Is each of the first start's benchmarks among those of now? */
+/* Has `now` all values that `old` has for a key? */
 static int
-settings_more(const char *old, const char *now)
+settings_more(const struct words *old, const struct words *now,
+    const char *key)
 {
-	size_t len;
+	size_t i, j;
 
-	for (; *old != '\0'; old += len + (old[len] == '\n')) {
-		const char *s = now;
-
-		len = strcspn(old, "\n");
-		while (*s != '\0' && (strcspn(s, "\n") != len ||
-		    strncmp(s, old, len) != 0))
-			s += strcspn(s, "\n") + (s[strcspn(s, "\n")] == '\n');
-		if (*s == '\0')
+	for (i = 0; i + 1 < old->n; i += 2) {
+		if (strcmp(old->v[i], key) != 0)
+			continue;
+		for (j = 0; j + 1 < now->n && (strcmp(now->v[j], key) != 0 ||
+		    strcmp(now->v[j + 1], old->v[i + 1]) != 0); j += 2)
+			;
+		if (j >= now->n)
 			return 0;
 	}
 	return 1;
@@ -4231,17 +4236,11 @@ settings_more(const char *old, const char *now)
 static enum agree
 setting_agrees(const char *key)
 {
-	const struct setting *s;
-	size_t i;
+	const struct setting *s = settings;
 
-	for (s = settings; s->name != NULL; s++) {
-		for (i = 0; key[i] != '\0' && (key[i] == s->name[i] ||
-		    (key[i] == '_' && s->name[i] == '-')); i++)
-			;
-		if (key[i] == '\0' && s->name[i] == '\0')
-			return s->agree;
-	}
-	return FREE;
+	while (s->name != NULL && strcmp(setting_key(s), key) != 0)
+		s++;
+	return s->agree;		/* FREE in the last entry */
 }
 
 /* The line of s in which it differs from the text `other`, shortened. */
@@ -4263,34 +4262,34 @@ setting_brief(const char *s, const char *other)
  * refused.  Return 1 if the file must have the value of now.
  */
 static int
-setting_compare(const struct experiment *x, const char *key, const char *old,
-    const char *now)
+setting_compare(const struct experiment *x, const char *key,
+    const struct words *first, const struct words *current)
 {
 	static const char *const told[] = { "version", "host", "plugin_commit",
 	    "claude_path", "claude_version", NULL };
 	static const char *const kept[] = { "started_at", "system",
 	    "directory", "baseline", NULL };
+	const char *old = settings_values(first, key);
+	const char *now = settings_values(current, key);
 	enum agree agree = setting_agrees(key);
 
 	if (strcmp(old, now) == 0 || is_one(key, kept))
 		return 0;
-	if (agree == GROW && strtol(now, NULL, 10) > strtol(old, NULL, 10))
-		return 1;
-	if (agree == MORE && settings_more(old, now))
-		return 1;
 	if (is_one(key, told)) {
 		if (*now != '\0')
 			say("prefix %s was started with %s %s, now it is %s",
 			    x->opt.prefix, key, old, now);
 		return 0;
 	}
-	die(EXIT_USAGE, "prefix %s was started with another value of %s: \"%s\""
-	    ", now \"%s\": use the old value%s, or choose another prefix",
-	    x->opt.prefix, key, setting_brief(old, now),
-	    setting_brief(now, old), agree == GROW ?
-	    " or a larger one" : agree == MORE ? " and add new names only" :
-	    "");
-	return 0;
+	if (!(agree == GROW && strtol(now, NULL, 10) > strtol(old, NULL, 10)) &&
+	    !(agree == MORE && settings_more(first, current, key)))
+		die(EXIT_USAGE, "prefix %s was started with another value of %s"
+		    ": \"%s\", now \"%s\": use the old value%s, or choose "
+		    "another prefix", x->opt.prefix, key, setting_brief(old,
+		    now), setting_brief(now, old), agree == GROW ?
+		    " or a larger one" : agree == MORE ?
+		    " and add new names only" : "");
+	return 1;
 }
 
 /*
@@ -4301,29 +4300,27 @@ static void
 settings_agree(const struct experiment *x, const struct words *old,
     const struct words *now, int write)
 {
-	struct words both = { NULL, 0 };
-	size_t i, j;
-	int changed = 0, take;
+	const struct words *const lists[] = { old, now };
+	struct words keys = { NULL, 0 }, both = { NULL, 0 };
+	int changed = 0, may_change, k;
+	const char *key;
+	size_t i;
 
-	for (i = 0; i + 1 < now->n; i += 2) {
-		const char *key = now->v[i];
-
-		if (i > 0 && strcmp(now->v[i - 2], key) == 0)
-			continue;	/* the first of several values */
-		take = setting_compare(x, key, settings_values(old, key),
-		    settings_values(now, key));
-		changed |= take;
-		for (j = 0; j + 1 < (take ? now : old)->n; j += 2)
-			if (strcmp((take ? now : old)->v[j], key) == 0)
-				setting_add(&both, key,
-				    (take ? now : old)->v[j + 1]);
-	}
-	for (i = 0; i + 1 < old->n; i += 2)	/* what is missing now */
-		if (*settings_values(now, old->v[i]) == '\0')
-			setting_compare(x, old->v[i], settings_values(old,
-			    old->v[i]), "");
+	words_add(&keys, "key");
+	for (k = 0; k < 2; k++)
+		for (i = 0; i + 1 < lists[k]->n; i += 2) {
+			key = lists[k]->v[i];
+			if (!is_one(key, keys.v)) {
+				words_add(&keys, key);
+				changed |= setting_compare(x, key, old, now);
+			}
+			may_change = setting_agrees(key) >= GROW;
+			if (may_change == k)
+				setting_add(&both, key, lists[k]->v[i + 1]);
+		}
 	if (changed && write)
 		settings_write(x, &both);
+	words_free(&keys);
 	words_free(&both);
 }
 
