@@ -4110,22 +4110,16 @@ static const char *
 claude_version(const struct experiment *x)
 {
 	const char *const argv[] = { x->claude, "--version", NULL };
-	struct words vars = { NULL, 0 };
-	struct process p = { .path = x->claude, .argv = argv, .vars = &vars,
-	    .in = -1, .limit = VERSION_TIMEOUT_S };
-	const char *line;
+	struct process p = { .path = x->claude, .argv = argv,
+	    .vars = &x->agent_vars, .in = -1, .limit = VERSION_TIMEOUT_S,
+	    .mark = pool_printf("%s-0", base_name(x->copies)) };
 	struct ended e;
-	size_t i;
+	const char *line;
 
-	for (i = 0; i < x->agent_vars.n; i++)
-		words_add(&vars, x->agent_vars.v[i]);
-	p.mark = pool_printf("%s-0", base_name(x->copies));
-	words_set(&vars, MARK, p.mark);
 	p.out = p.err = fd_scratch();
 	process_run(&p, &e);
 	line = e.status == 0 ? fd_line(p.out) : "";
 	close(p.out);
-	words_free(&vars);
 	return line;
 }
 
@@ -4346,18 +4340,27 @@ claude_prompt(const struct experiment *x, int run, int iteration)
 	return stream_end(to, &prompt);
 }
 
+/* A stream of the lines in the last `most` bytes of a file. */
+static FILE *
+fd_tail(int fd, off_t most)
+{
+	off_t size = fd_size(fd);
+	FILE *in = fd_stream(fd, size > most ? size - most : 0);
+	int c = size > most ? 0 : '\n';
+
+	while (c != EOF && c != '\n')	/* the rest of a line is no line */
+		c = getc(in);
+	return in;
+}
+
 /* Does a line near the end of a file begin as a rate limit does? */
 static int
 is_limit_near_end(int fd)
 {
-	enum { TAIL = 65536 };
-	off_t size = fd_size(fd);
-	FILE *in = fd_stream(fd, size > TAIL ? size - TAIL : 0);
+	FILE *in = fd_tail(fd, 65536);
 	char line[256];
 	int found = 0;
 
-	if (size > TAIL)		/* the rest of a line is no line */
-		line_read(in, line, sizeof line);
 	while (!found && line_read(in, line, sizeof line))
 		found = begins_one(line, limit_texts);
 	fclose(in);
@@ -4517,17 +4520,14 @@ static char *
 claude_message(const struct attempt *a, const struct transcript *t)
 {
 	const char *said = t->result.text;
-	size_t size, len = strlen(said);
 	char *message;
+	size_t size;
 	FILE *to = stream_begin(&message, &size);
 
 	fprintf(to, "run %d, iteration %d: %s\n\n", a->run, a->iteration,
 	    outcomes[a->outcome].name);
-	if (len > TEXT_SIZE - 8)	/* it may be cut within a character */
-		while ((said[--len] & 0xc0) == 0x80 && len > 0)
-			;
-	if (len > 0)
-		fprintf(to, "%.*s\n\n", (int)len, said);
+	if (*said != '\0')
+		fprintf(to, "%s\n\n", said);
 	fprintf(to, "Run: %d\nIteration: %d\nAttempt: %d\nOutcome: %s\n",
 	    a->run, a->iteration, a->number, outcomes[a->outcome].name);
 	if (a->session[0] != '\0')
@@ -4575,10 +4575,8 @@ static int
 gate_enter(const struct copy *c, int measure)
 {
 	double start = monotonic(), told = start;
-	char state[16];
 	long wait = 2;
 
-	COPY(state, c->x->job->state);
 	while (gate_lock(c, GATE, F_WRLCK) != 0 ||
 	    gate_lock(c, WORK, measure ? F_WRLCK : F_RDLCK) != 0) {
 		if (!measure)
@@ -4598,14 +4596,8 @@ gate_enter(const struct copy *c, int measure)
 		wait = wait < 50 ? wait * 2 : 100;
 	}
 	gate_lock(c, GATE, F_UNLCK);
-	COPY(c->x->job->state, state);
+	COPY(c->x->job->state, measure ? "benchmark" : "");
 	return is_ending(c->x) ? -1 : 0;
-}
-
-static void
-gate_leave(const struct copy *c)
-{
-	gate_lock(c, WORK, F_UNLCK);
 }
 
 /* When the rate limit ends, or 0 if claude has not told. */
@@ -4812,16 +4804,11 @@ benchmark_write(const struct experiment *x, int run, int iteration, size_t b,
 static void
 log_show(int log)
 {
-	enum { TAIL = 1000, LINES = 5, SLOTS = LINES + 1 };
-	off_t size = fd_size(log);
-	FILE *in = fd_stream(log, size > TAIL ? size - TAIL : 0);
-	char lines[SLOTS][200];
-	long n = 0, i;
+	FILE *in = fd_tail(log, 600);
+	char line[600];
 
-	while (line_read(in, lines[n % SLOTS], sizeof *lines))
-		n++;
-	for (i = n > LINES ? n - LINES : 0; i < n; i++)
-		warn("  | %s", lines[i % SLOTS]);
+	while (line_read(in, line, sizeof line))
+		warn("  | %s", line);
 	fclose(in);
 }
 
@@ -5079,7 +5066,7 @@ point_measure(struct copy *c, const struct run *r, int m)
 		}
 	copy_enter(c);
 	space_check(x);
-	gate_leave(c);
+	gate_lock(c, WORK, F_UNLCK);
 	if (failed && m == 0)
 		stop_all(x, 1, "a benchmark of the baseline failed (mend it "
 		    "first)");
@@ -5327,7 +5314,7 @@ iteration(struct copy *c, struct run *r)
 		if (is_budget_spent(x) || gate_enter(c, 0) != 0)
 			return STOP;
 		d = attempt(c, r, &t, &timeouts);
-		gate_leave(c);
+		gate_lock(c, WORK, F_UNLCK);
 		if (d.next == AGAIN && r->last.outcome == RATE_LIMIT &&
 		    limit_wait(x, r, &t) != 0) {
 			stop_all(x, EXIT_LATER, pool_printf("rate limit%s: all "
@@ -6753,6 +6740,8 @@ check(struct git *g, struct experiment *x)
 	check_repository(g, x);
 	check_prefix(g, x);
 	check_directory(x);
+	words_set(&x->agent_vars, MARK, pool_printf("%s-0",
+	    base_name(x->copies)));
 	if (!x->opt.benchmark_only)
 		parents_check(x, x->opt.in_place ? x->top : x->directory,
 		    EXIT_USAGE);
