@@ -4520,14 +4520,17 @@ static char *
 claude_message(const struct attempt *a, const struct transcript *t)
 {
 	const char *said = t->result.text;
+	size_t size, len = strlen(said);
 	char *message;
-	size_t size;
 	FILE *to = stream_begin(&message, &size);
 
 	fprintf(to, "run %d, iteration %d: %s\n\n", a->run, a->iteration,
 	    outcomes[a->outcome].name);
-	if (*said != '\0')
-		fprintf(to, "%s\n\n", said);
+	if (len > TEXT_SIZE - 8)	/* it may be cut within a character */
+		while ((said[--len] & 0xc0) == 0x80 && len > 0)
+			;
+	if (len > 0)
+		fprintf(to, "%.*s\n\n", (int)len, said);
 	fprintf(to, "Run: %d\nIteration: %d\nAttempt: %d\nOutcome: %s\n",
 	    a->run, a->iteration, a->number, outcomes[a->outcome].name);
 	if (a->session[0] != '\0')
@@ -4646,11 +4649,12 @@ limit_wait(const struct experiment *x, const struct run *r,
 
 /* ---- measuring: the benchmarks at one point of the experiment -------- */
 
-struct samples {
+struct samples {			/* of one benchmark at one point */
 	double *us;			/* microseconds */
-	size_t n;
-	char *name;			/* of the first line that had one */
-	char *why;			/* not NULL: failed */
+	size_t n, before;		/* before: of earlier executions */
+	int wanted;			/* the command is executed for it */
+	const char *name;		/* of the first line that had one */
+	const char *why;		/* not NULL: failed */
 };
 
 enum measured { MEASURED, FAILED, STOPPED };
@@ -4660,15 +4664,6 @@ samples_add(struct samples *s, double us)
 {
 	s->us = xrealloc(s->us, (s->n + 1) * sizeof *s->us);
 	s->us[s->n++] = us;
-}
-
-static void
-samples_free(struct samples *s)
-{
-	free(s->us);
-	free(s->name);
-	free(s->why);
-	memset(s, 0, sizeof *s);
 }
 
 /* Remove colour codes (ESC [ ... letter) from a line. */
@@ -4688,8 +4683,8 @@ colours_remove(char *line)
 }
 
 /*
- * The sample of a line with "runtime: NUMBER UNIT", in us; -1 if it has none,
- * -2 if it has one that is not understood, which `at` points at.
+ * The sample of a line with "runtime: NUMBER UNIT", in us; -1 if there is none,
+ * -2 if it is not understood.  Then `at` points at it.
  */
 static double
 runtime_read(const char *line, const char **at)
@@ -4720,15 +4715,22 @@ runtime_read(const char *line, const char **at)
 	return -2;
 }
 
-/* The length of the name that a line begins with, before a colon, or 0. */
+/* The length of the NAME of a benchmark that a text begins with, or 0. */
+static size_t
+name_length(const char *s)
+{
+	return strchr("0123456789.-", *s) != NULL ? 0 :
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-");
+}
+
+/* The length of the name before the colon of a line, or 0. */
 static size_t
 runtime_name(const char *line)
 {
-	size_t len = strspn(line, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-");
+	size_t len = name_length(line);
 
-	return line[len] == ':' && !begins(line, "runtime:") &&
-	    strchr("0123456789.-", *line) == NULL ? len : 0;
+	return line[len] == ':' && !begins(line, "runtime:") ? len : 0;
 }
 
 /*
@@ -4747,17 +4749,17 @@ samples_line(struct samples *s, const struct benchmark *b, int shared,
 	if (us == -1 || (shared && !ours) || s->why != NULL)
 		return;
 	if (us == -2)
-		s->why = xstrdup(pool_printf("\"%.40s\" is not understood: "
-		    "expected runtime: NUMBER and ns, us, ms or s", at));
+		s->why = pool_printf("\"%.40s\" is not understood: expected "
+		    "runtime: NUMBER and ns, us, ms or s", at);
 	else if (!shared && len > 0 && s->name != NULL &&
 	    (strlen(s->name) != len || !begins(line, s->name)))
-		s->why = xstrdup(pool_printf("the runtime: lines have several "
-		    "names, %s and %.*s: give each its own --benchmark NAME "
-		    "with this command", s->name, (int)len, line));
+		s->why = pool_printf("the runtime: lines have several names, "
+		    "%s and %.*s: give each its own --benchmark NAME with this"
+		    " command", s->name, (int)len, line);
 	else
 		samples_add(s, us);
 	if (s->name == NULL && len > 0)
-		s->name = xstrdup(pool_printf("%.*s", (int)len, line));
+		s->name = pool_printf("%.*s", (int)len, line);
 }
 
 /* Execute a command in the copy, into its log; say why if it failed. */
@@ -4804,73 +4806,50 @@ benchmark_write(const struct experiment *x, int run, int iteration, size_t b,
 static void
 log_show(int log)
 {
-	FILE *in = fd_tail(log, 600);
-	char line[600];
+	enum { LINES = 5, SLOTS = LINES + 1 };
+	FILE *in = fd_tail(log, 1000);
+	char lines[SLOTS][200];
+	long n, i;
 
-	while (line_read(in, line, sizeof line))
-		warn("  | %s", line);
+	for (n = 0; line_read(in, lines[n % SLOTS], sizeof *lines); n++)
+		;
+	for (i = n > LINES ? n - LINES : 0; i < n; i++)
+		warn("  | %s", lines[i % SLOTS]);
 	fclose(in);
 }
 
 /* Take the samples of one execution for all benchmarks of the command. */
 static void
-samples_take(const struct copy *c, const int *group, struct samples *samples,
-    int log, off_t start, double seconds)
+samples_take(const struct options *o, struct samples *samples, int log,
+    off_t start, double seconds)
 {
-	const struct options *o = &c->x->opt;
+	const struct benchmark *b = o->benchmarks;
 	FILE *in = fd_stream(log, start);
-	size_t i, *before = pool_take(xrealloc(NULL, o->benchmark_n *
-	    sizeof *before));
 	char *line = xrealloc(NULL, LINE_SIZE);
-	int printing = 0;
+	struct samples *s, *end = samples + o->benchmark_n;
+	int printing = 0;		/* benchmarks that take printed times */
 
-	for (i = 0; i < o->benchmark_n; i++) {
-		before[i] = samples[i].n;
-		printing += group[i] && !o->benchmarks[i].timed;
+	for (s = samples; s < end; s++) {
+		s->before = s->n;
+		printing += s->wanted && !b[s - samples].timed;
 	}
 	while (line_read(in, line, LINE_SIZE)) {
 		colours_remove(line);
-		for (i = 0; i < o->benchmark_n; i++)
-			if (group[i] && !o->benchmarks[i].timed)
-				samples_line(&samples[i], &o->benchmarks[i],
-				    printing > 1, line);
+		for (s = samples; s < end; s++)
+			if (s->wanted && !b[s - samples].timed)
+				samples_line(s, &b[s - samples], printing > 1,
+				    line);
 	}
 	free(line);
 	fclose(in);
-	for (i = 0; i < o->benchmark_n; i++)
-		if (group[i] && o->benchmarks[i].timed)
-			samples_add(&samples[i], seconds * 1e6);
-		else if (group[i] && samples[i].n == before[i] &&
-		    samples[i].why == NULL)
-			samples[i].why = xstrdup(pool_printf("it printed no "
-			    "line with %sruntime: NUMBER UNIT (--time takes "
-			    "the wall time)", printing > 1 ? pool_printf(
-			    "%s: and ", o->benchmarks[i].name) : ""));
-}
-
-/* Execute the command of a group of benchmarks --samples times. */
-static enum measured
-group_run(const struct copy *c, const int *group, struct samples *samples,
-    const char *command, int log)
-{
-	const struct options *o = &c->x->opt;
-	enum measured result = MEASURED;
-	double seconds;
-	char *why;
-	off_t start;
-	size_t i;
-	long k;
-
-	for (k = 0; k < o->samples && result == MEASURED; k++) {
-		start = fd_size(log);
-		result = command_run(c, command, log, &seconds, &why);
-		if (result == MEASURED)
-			samples_take(c, group, samples, log, start, seconds);
-	}
-	for (i = 0; i < o->benchmark_n && result == FAILED; i++)
-		if (group[i] && samples[i].why == NULL)
-			samples[i].why = xstrdup(why);
-	return result;
+	for (s = samples; s < end; s++)
+		if (s->wanted && b[s - samples].timed)
+			samples_add(s, seconds * 1e6);
+		else if (s->wanted && s->n == s->before && s->why == NULL)
+			s->why = pool_printf("it printed no line with %sruntime"
+			    ": NUMBER UNIT (--time takes the wall time)",
+			    printing > 1 ? pool_printf("%s: and ",
+			    b[s - samples].name) : "");
 }
 
 /* Write the samples of a benchmark, or say why it failed. */
@@ -4902,45 +4881,44 @@ benchmark_end(const struct experiment *x, int run, int iteration, size_t k,
 
 /*
  * Measure the benchmarks that lack results and have the command of
- * benchmark `first`.  build_why: why the build failed, or NULL.
+ * benchmark `first`: execute it --samples times.
  */
 static enum measured
-group_measure(const struct copy *c, int run, int iteration, size_t first,
-    const char *build_why)
+group_measure(const struct copy *c, int run, int iteration, size_t first)
 {
 	const struct experiment *x = c->x;
-	const struct options *o = &x->opt;
-	const struct benchmark *b = o->benchmarks;
-	size_t n = o->benchmark_n, i;
-	struct samples *samples = pool_take(xrealloc(NULL, n *
-	    sizeof *samples));
-	int *group = pool_take(xrealloc(NULL, n * sizeof *group)), log;
+	const struct benchmark *b = x->opt.benchmarks;
+	size_t n = x->opt.benchmark_n, i;
+	struct samples *s = pool_take(xrealloc(NULL, n * sizeof *s));
 	const char *file = result_name(x, run, iteration, pool_printf("%s.log",
-	    build_why != NULL ? "build" : b[first].name));
-	enum measured result = FAILED;
-	int failed = 0;
+	    b[first].name));
+	int log = output_log(x, file, 0), failed = 0;
+	enum measured result = MEASURED;
+	double seconds;
+	char *why;
+	off_t start;
+	long k;
 
-	log = build_why != NULL ? file_open(x->output_fd, file, 0) :
-	    output_log(x, file, 0);
-	memset(samples, 0, n * sizeof *samples);
-	for (i = 0; i < n; i++) {
-		group[i] = i >= first && strcmp(b[i].command,
-		    b[first].command) == 0 && !has_results(x, run, iteration,
-		    i);
-		if (group[i] && build_why != NULL)
-			samples[i].why = xstrdup(pool_printf("the build "
-			    "failed: %s", build_why));
+	memset(s, 0, n * sizeof *s);
+	for (i = first; i < n; i++)
+		s[i].wanted = strcmp(b[i].command, b[first].command) == 0 &&
+		    !has_results(x, run, iteration, i);
+	for (k = 0; k < x->opt.samples && result == MEASURED; k++) {
+		start = fd_size(log);
+		result = command_run(c, b[first].command, log, &seconds, &why);
+		if (result == MEASURED)
+			samples_take(&x->opt, s, log, start, seconds);
 	}
-	if (build_why == NULL)
-		result = group_run(c, group, samples, b[first].command, log);
-	for (i = 0; i < n; i++) {
-		if (group[i] && result != STOPPED)
-			failed |= benchmark_end(x, run, iteration, i,
-			    &samples[i], file, log);
-		samples_free(&samples[i]);
+	for (i = first; i < n; i++) {
+		if (result == FAILED && s[i].why == NULL)
+			s[i].why = why;
+		if (s[i].wanted && result != STOPPED)
+			failed |= benchmark_end(x, run, iteration, i, &s[i],
+			    file, log);
+		free(s[i].us);
 	}
 	close(log);
-	return result == STOPPED ? STOPPED : failed ? FAILED : MEASURED;
+	return failed ? FAILED : result;
 }
 
 /* Make the protected paths those of the baseline. */
@@ -4957,26 +4935,31 @@ protect(struct copy *c)
 	git_try(&c->git, "checkout", "-q", "--no-overlay", x->base, "--",
 	    ":(top,glob)**/.gitattributes");
 	git_with(&c->git, 0, restore, &x->opt.protect);
-	c->at[0] = '\0';
 }
 
-/* Execute the build command; why is NULL if it succeeded. */
+/* Execute --build or --setup, if it is given. */
 static enum measured
-build_run(const struct copy *c, int run, int iteration, char **why)
+step_run(const struct copy *c, int run, int iteration, const char *step,
+    const char *command)
 {
 	const struct experiment *x = c->x;
+	const char *file = result_name(x, run, iteration,
+	    pool_printf("%s.log", step));
 	enum measured result;
 	double seconds;
+	char *why;
 	int log;
 
-	*why = NULL;
-	if (x->opt.build == NULL)
+	if (command == NULL)
 		return MEASURED;
-	log = output_log(x, result_name(x, run, iteration, "build.log"), 0);
-	result = command_run(c, x->opt.build, log, &seconds, why);
+	log = output_log(x, file, 0);
+	result = command_run(c, command, log, &seconds, &why);
+	if (result == FAILED) {
+		warn("%s: the %s failed: %s: see %s/%s", point_name(x, run,
+		    iteration), step, why, x->output, file);
+		log_show(log);
+	}
 	close(log);
-	if (result == MEASURED)
-		*why = NULL;
 	return result;
 }
 
@@ -4984,24 +4967,14 @@ build_run(const struct copy *c, int run, int iteration, char **why)
 static enum measured
 setup_run(struct copy *c, int run, int iteration)
 {
-	const struct experiment *x = c->x;
-	const char *file = result_name(x, run, iteration, "setup.log");
-	int log = output_log(x, file, 0);
 	enum measured result;
-	double seconds;
-	char *why;
 	size_t i;
 
-	words_set(&c->vars, "PROJECT", x->top);
-	result = command_run(c, x->opt.setup, log, &seconds, &why);
+	words_set(&c->vars, "PROJECT", c->x->top);
+	result = step_run(c, run, iteration, "setup", c->x->opt.setup);
 	words_set(&c->vars, "PROJECT", getenv("PROJECT"));
-	if (result == FAILED) {
-		warn("%s: the setup failed: %s: see %s/%s", point_name(x, run,
-		    iteration), why, x->output, file);
-		log_show(log);
-		stop_all(x, 1, "the setup failed (mend it first)");
-	}
-	close(log);
+	if (result == FAILED)
+		stop_all(c->x, 1, "the setup failed (mend it first)");
 	/* The agent's .git, which such a file may point into, is made anew. */
 	for (i = 0; i < c->submodules.n; i++)
 		path_remove(pool_printf("%s/.git", c->submodules.v[i]));
@@ -5040,9 +5013,9 @@ static int
 point_measure(struct copy *c, const struct run *r, int m)
 {
 	const struct experiment *x = c->x;
+	const struct samples none = { .n = 0 };
 	enum measured result, one;
-	int failed = 0;
-	char *why;
+	int failed;
 	size_t i;
 
 	if (point_measured(x, r->id, m))
@@ -5057,10 +5030,15 @@ point_measure(struct copy *c, const struct run *r, int m)
 	protect(c);
 	c->at[0] = '\0';
 	if (result == MEASURED)
-		result = build_run(c, r->id, m, &why);
+		result = step_run(c, r->id, m, "build", x->opt.build);
+	failed = result == FAILED;
 	for (i = 0; i < x->opt.benchmark_n && result != STOPPED; i++)
-		if (!has_results(x, r->id, m, i) && !(m == 0 && failed)) {
-			one = group_measure(c, r->id, m, i, why);
+		if (has_results(x, r->id, m, i) || (m == 0 && failed)) {
+			continue;
+		} else if (result == FAILED) {	/* the build */
+			benchmark_write(x, r->id, m, i, &none);
+		} else {
+			one = group_measure(c, r->id, m, i);
 			failed |= one == FAILED;
 			result = one == STOPPED ? STOPPED : result;
 		}
@@ -6362,13 +6340,11 @@ static void
 option_benchmark(struct options *o, const struct setting *s,
     const char *value)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-";
-	size_t len = strspn(value, letters), i;
+	size_t len = name_length(value), i;
 	struct benchmark *b;
 
-	if (len == 0 || len > 64 || strchr(letters + 53, *value) != NULL ||
-	    value[len] != '=' || begins(value, "attempt-"))
+	if (len == 0 || len > 64 || value[len] != '=' ||
+	    begins(value, "attempt-"))
 		die(EXIT_USAGE, "--%s %s: expected NAME=COMMAND; NAME is a "
 		    "letter or underscore, then letters, digits, '_', '.' or "
 		    "'-'", s->name, value);
