@@ -5328,46 +5328,33 @@ run_do(struct copy *c, struct run *r)
 		    x->opt.runs, r->next);
 }
 
-struct point {
-	unsigned long long key;		/* random, but the same each time */
-	int run, iteration;
-};
-
-static int
-point_order(const void *a, const void *b)
-{
-	const struct point *p = a, *q = b;
-
-	return (p->key > q->key) - (p->key < q->key);
-}
-
-/* --benchmark-only: measure what lacks results, in random order. */
+/*
+ * --benchmark-only: measure what lacks results, in random order: that of the
+ * hashes of the points' names.
+ */
 static void
 points_measure(struct copy *c, struct run *runs)
 {
 	const struct experiment *x = c->x;
-	struct point *points = NULL;
-	size_t n = 0, i;
-	long id;
-	int m;
+	unsigned long long key, least;
+	struct run *r, *next = NULL;
+	int m, next_m = 0;
 
-	for (id = x->opt.first; id <= x->opt.last; id++)
-		for (m = 0; m < runs[id].next; m++)
-			if (point_wanted(x, &runs[id], m)) {
-				points = xrealloc(points, (n + 1) *
-				    sizeof *points);
-				points[n].run = (int)id;
-				points[n].iteration = m;
-				points[n++].key = hash(0, result_name(x,
-				    (int)id, m, ""));
-			}
-	if (n > 0)
-		qsort(points, n, sizeof *points, point_order);
-	for (i = 0; i < n; i++)
-		if (point_measure(c, &runs[points[i].run],
-		    points[i].iteration) != 0)
+	do {
+		if (next != NULL && point_measure(c, next, next_m) != 0)
 			break;
-	free(points);
+		next = NULL;
+		least = ULLONG_MAX;
+		for (r = runs + x->opt.first; r <= runs + x->opt.last; r++)
+			for (m = 0; m < r->next; m++) {
+				key = hash(0, result_name(x, r->id, m, ""));
+				if (key < least && point_wanted(x, r, m)) {
+					least = key;
+					next = r;
+					next_m = m;
+				}
+			}
+	} while (next != NULL);
 }
 
 /* ---- jobs: a child process for each run ------------------------------ */
@@ -5437,7 +5424,7 @@ job_ended(const struct experiment *x, pid_t pid, int status)
 	while (j < x->shared->jobs + x->opt.jobs && j->pid != pid)
 		j++;
 	if (j == x->shared->jobs + x->opt.jobs)
-		return;			/* inherited from the process before exec */
+		return;			/* a child from before exec */
 	j->pid = 0;
 	if (status == 0)
 		return;
@@ -5520,8 +5507,8 @@ output_open(struct experiment *x, int make)
 	x->name = base_name(x->opt.prefix);
 	if ((make || errno != ENOENT) && (x->output_fd < 0 ||
 	    access(x->output, W_OK | X_OK) != 0))
-		die(EXIT_USAGE, "--output %s: expected a directory to write to:",
-		    x->opt.output);
+		die(EXIT_USAGE, "--output %s: expected a directory that you can"
+		    " write to:", x->opt.output);
 }
 
 /* Is there a transcript of the attempt that would be next? */
@@ -5544,7 +5531,6 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 {
 	struct transcript t = { .plugin = "" };
 	char parent[ID_SIZE];
-	struct attempt a;
 	const char *name;
 	struct run *r;
 	int fd;
@@ -5552,16 +5538,12 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 	for (r = runs + x->opt.first; r <= runs + x->opt.last; r++)
 		while (r->next <= x->opt.iterations &&
 		    (name = transcript_left(x, r)) != NULL) {
-			memset(&a, 0, sizeof a);
-			a.run = r->id;
-			a.iteration = r->next;
-			a.number = r->attempts + 1;
-			a.outcome = INTERRUPTED;
-			a.status = a.survivors = a.protected_touched = -1;
-			a.seconds = -1;
-			a.changes.files = a.changes.added = -1;
-			a.changes.removed = a.changes.md_added = -1;
-			a.changes.md_removed = -1;
+			struct attempt a = { .run = r->id,
+			    .iteration = r->next, .number = r->attempts + 1,
+			    .outcome = INTERRUPTED, .status = -1,
+			    .seconds = -1, .changes = { -1, -1, -1, -1, -1 },
+			    .survivors = -1, .protected_touched = -1 };
+
 			COPY(a.base, run_commit(r));
 			fd = file_open(x->output_fd, name, 0);
 			if (fd >= 0)
@@ -5615,34 +5597,26 @@ place_recover(const struct experiment *x, struct run *runs)
 static int
 is_begun(const struct experiment *x)
 {
-	struct run r = { .next = 1 };
-	long id;
+	struct run r = { .next = 1, .id = (int)x->opt.first };
 
-	if (*ledger_text(x) != '\0')
-		return 1;
-	for (id = x->opt.first; id <= x->opt.last; id++) {
-		r.id = (int)id;
-		if (transcript_left(x, &r) != NULL)
-			return 1;
-	}
-	return 0;
+	while (r.id <= x->opt.last && transcript_left(x, &r) == NULL)
+		r.id++;
+	return r.id <= x->opt.last || *ledger_text(x) != '\0';
 }
 
-/* Has the ledger a row of this attempt? */
+/* Is there a row of this attempt?  rows: a newline, and those of the ledger. */
 static int
-has_row(const struct experiment *x, int run, int iteration, int number)
+has_row(const struct experiment *x, const char *rows, int run, int iteration,
+    int number)
 {
-	char *key, *text = ledger_text(x);
-	size_t size, len;
+	char *key;
+	size_t size;
 	FILE *to = stream_begin(&key, &size);
 
+	putc('\n', to);
 	csv_field(to, x->opt.prefix);
 	fprintf(to, ",%d,%d,%d,", run, iteration, number);
-	key = stream_end(to, &key);
-	for (len = strlen(key); text != NULL && strncmp(text, key, len) != 0;)
-		if ((text = strchr(text, '\n')) != NULL)
-			text++;
-	return text != NULL;
+	return strstr(rows, stream_end(to, &key)) != NULL;
 }
 
 /* Is the run one of those asked for, or beyond all runs? */
@@ -5659,7 +5633,7 @@ is_asked(const struct experiment *x, int run)
  */
 static int
 is_ref_known(const struct experiment *x, const struct run *runs,
-    const char *ref)
+    const char *rows, const char *ref)
 {
 	const char *branch = pool_printf("refs/heads/%s-run-", x->opt.prefix);
 	const char *attempt = pool_printf(REFS "%s/run-", x->opt.prefix);
@@ -5673,18 +5647,17 @@ is_ref_known(const struct experiment *x, const struct run *runs,
 		    strcmp(ref, branch_ref(x, id, m)) == 0);
 	if (begins(ref, attempt) && sscanf(ref + strlen(attempt),
 	    "%d/iteration-%d/attempt-%d", &id, &m, &k) == 3)
-		return !is_asked(x, id) || (has_row(x, id, m, k) &&
+		return !is_asked(x, id) || (has_row(x, rows, id, m, k) &&
 		    strcmp(ref, attempt_ref(x, id, m, k)) == 0);
 	return 1;
 }
 
-/*
- * List the refs of the prefix, and exit if the ledger does not know one.
- */
+/* List the refs of the prefix; exit if the ledger does not know one. */
 static void
 refs_list(struct git *g, const struct experiment *x, const struct run *runs,
     struct words *refs)
 {
+	const char *rows = pool_printf("\n%s", ledger_text(x));
 	struct records records;
 	char *record;
 
@@ -5695,7 +5668,7 @@ refs_list(struct git *g, const struct experiment *x, const struct run *runs,
 	records = git_records(g);
 	while ((record = record_next(&records, '\n')) != NULL) {
 		words_add(refs, record);
-		if (!is_ref_known(x, runs, record))
+		if (!is_ref_known(x, runs, rows, record))
 			die(EXIT_USAGE, "%s exists, but the ledger in %s has no"
 			    " row for it: name the --output of the earlier "
 			    "start, or choose another prefix (each arm needs "
@@ -5807,7 +5780,7 @@ static void
 identity_check(struct git *g, struct experiment *x)
 {
 	static const char *const names[] = { "GIT_AUTHOR_NAME",
-	    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL" };
+	    "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL" };
 	const char *value;
 	int i;
 
@@ -5815,7 +5788,7 @@ identity_check(struct git *g, struct experiment *x)
 	    git_try(g, "var", "GIT_COMMITTER_IDENT") == 0)
 		return;
 	for (i = 0; i < 4; i++) {
-		value = i % 2 == 0 ? PROGRAM : PROGRAM "@localhost";
+		value = i < 2 ? PROGRAM : PROGRAM "@localhost";
 		words_set(&x->git_vars, names[i], value);
 		words_set(&x->agent_vars, names[i], value);
 	}
@@ -5913,11 +5886,11 @@ check_work(struct git *g, struct experiment *x, const struct run *runs)
 static int
 is_missing(const struct experiment *x, const struct run *runs)
 {
-	long id = x->opt.first;
+	const struct run *r = runs + x->opt.first;
 
-	while (id <= x->opt.last && run_done(x, &runs[id]))
-		id++;
-	return id <= x->opt.last;
+	while (r <= runs + x->opt.last && run_done(x, r))
+		r++;
+	return r <= runs + x->opt.last;
 }
 
 /*
@@ -5970,22 +5943,15 @@ experiment_open(struct git *g, struct experiment *x)
 	return runs;
 }
 
-/* Memory that all children share: a file without a name. */
+/* Memory that all children share. */
 static struct shared *
 shared_make(void)
 {
-	struct shared zero;
-	int fd = fd_scratch();
-	void *memory;
+	void *memory = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	memset(&zero, 0, sizeof zero);
-	if (fd_write(fd, (const char *)&zero, sizeof zero) != 0)
-		die(1, "cannot write a temporary file (set TMPDIR):");
-	memory = mmap(NULL, sizeof zero, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
 	if (memory == MAP_FAILED)
 		die(1, "cannot share memory:");
-	close(fd);
 	return memory;
 }
 
