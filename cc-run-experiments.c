@@ -5336,25 +5336,25 @@ static void
 points_measure(struct copy *c, struct run *runs)
 {
 	const struct experiment *x = c->x;
-	unsigned long long key, least;
-	struct run *r, *next = NULL;
+	unsigned long long key, least = 0, done;
+	struct run *r, *next;
 	int m, next_m = 0;
 
 	do {
-		if (next != NULL && point_measure(c, next, next_m) != 0)
-			break;
-		next = NULL;
+		done = least;
 		least = ULLONG_MAX;
+		next = NULL;
 		for (r = runs + x->opt.first; r <= runs + x->opt.last; r++)
 			for (m = 0; m < r->next; m++) {
 				key = hash(0, result_name(x, r->id, m, ""));
-				if (key < least && point_wanted(x, r, m)) {
+				if (key > done && key < least &&
+				    point_wanted(x, r, m)) {
 					least = key;
 					next = r;
 					next_m = m;
 				}
 			}
-	} while (next != NULL);
+	} while (next != NULL && point_measure(c, next, next_m) == 0);
 }
 
 /* ---- jobs: a child process for each run ------------------------------ */
@@ -5817,26 +5817,23 @@ ignored_tell(const struct experiment *x)
 {
 	enum { NAMES = 5 };
 	struct records records;
-	char *record, *text;
-	size_t size;
+	const char *names = "";
+	char *record;
 	struct git g;
-	FILE *to;
 	int n = 0;
 
 	git_open(&g, x);
-	if (git_try(&g, "-C", x->top, "ls-files", "-z", "-o", "-i",
-	    "--exclude-standard", "--directory") == 0) {
-		records = git_records(&g);
-		to = stream_begin(&text, &size);
-		while ((record = record_next(&records, '\0')) != NULL)
-			if (n++ < NAMES)
-				fprintf(to, "%s%s", n > 1 ? ", " : "", record);
-		stream_end(to, &text);
-		if (n > 0)
-			say("git ignores %s%s in %s, so the copies lack %s: "
-			    "see --setup", text, n > NAMES ? " ..." : "",
-			    x->top, n > 1 ? "them" : "it");
-	}
+	git_try(&g, "-C", x->top, "ls-files", "-z", "-o", "-i",
+	    "--exclude-standard", "--directory");
+	records = git_records(&g);
+	for (; (record = record_next(&records, '\0')) != NULL; n++)
+		if (n < NAMES)
+			names = pool_printf("%s%s%s", names, n > 0 ? ", " : "",
+			    record);
+	if (n > 0)
+		say("git ignores %s%s in %s, so the copies lack %s: see "
+		    "--setup", names, n > NAMES ? " ..." : "", x->top,
+		    n > 1 ? "them" : "it");
 	git_close(&g);
 }
 
@@ -6032,7 +6029,7 @@ dollars(double cost, int unknown)
  */
 static void
 table_row(const struct experiment *x, const struct run *r, const int *shown,
-    int best)
+    int is_best)
 {
 	const struct options *p = &x->opt;
 	double ratio;
@@ -6040,7 +6037,7 @@ table_row(const struct experiment *x, const struct run *r, const int *shown,
 	int o, width;
 
 	printf("%5s", r == NULL ? "run" : r->id == 0 ? "total" :
-	    pool_printf("%s%d", r->id == best ? "*" : "", r->id));
+	    pool_printf("%s%d", is_best ? "*" : "", r->id));
 	for (o = 0; o < OUTCOMES; o++)
 		if (shown[o])
 			printf("  %*s", (int)strlen(outcomes[o].name), r == NULL
@@ -6056,7 +6053,13 @@ table_row(const struct experiment *x, const struct run *r, const int *shown,
 	putchar('\n');
 }
 
-/* Print what the runs have come to, and what can be typed next. */
+static const char *
+branch_name(const struct experiment *x, int run, int iteration)
+{
+	return branch_ref(x, run, iteration) + strlen("refs/heads/");
+}
+
+/* Print the results of the runs, and what can be typed next. */
 static void
 table_print(const struct experiment *x, const struct run *runs)
 {
@@ -6090,8 +6093,7 @@ table_print(const struct experiment *x, const struct run *runs)
 	table_row(x, NULL, total.counts, 0);
 	for (r = runs + x->opt.first; r <= last; r++)
 		if (r->rows > 0)
-			table_row(x, r, total.counts, best == NULL ? 0 :
-			    best->id);
+			table_row(x, r, total.counts, r == best);
 	table_row(x, &total, total.counts, 0);
 	if (total.unknown > 0)
 		printf("+?: and %d attempt%s of unknown cost\n", total.unknown,
@@ -6105,8 +6107,7 @@ table_print(const struct experiment *x, const struct run *runs)
 	if (r > runs && r->next > 1)
 		printf("to see what run %d changed: %s\n", r->id, quoted(ARGV(
 		    "-C", x->top, "diff", "--stat", pool_printf("%.12s",
-		    x->base), branch_ref(x, r->id, r->next - 1) +
-		    strlen("refs/heads/"))));
+		    x->base), branch_name(x, r->id, r->next - 1))));
 }
 
 /* The dollars that claude's own --max-budget-usd allows a call, or 0. */
@@ -6114,16 +6115,11 @@ static double
 call_budget(const struct words *w)
 {
 	static const char name[] = "--max-budget-usd";
-	size_t i, len = strlen(name);
+	size_t i = words_find(w, name);
+	const char *s = i < w->n ? w->v[i] + strlen(name) : "";
 
-	for (i = 0; i < w->n; i++)
-		if (begins(w->v[i], name)) {
-			if (w->v[i][len] == '=')
-				return strtod(w->v[i] + len + 1, NULL);
-			if (w->v[i][len] == '\0' && i + 1 < w->n)
-				return strtod(w->v[i + 1], NULL);
-		}
-	return 0;
+	return *s == '=' ? strtod(s + 1, NULL) : *s == '\0' && i + 1 < w->n ?
+	    strtod(w->v[i + 1], NULL) : 0;
 }
 
 /* Print the worst case: iterations, calls, hours and dollars. */
@@ -6131,33 +6127,32 @@ static void
 plan_limits(const struct experiment *x)
 {
 	const struct options *o = &x->opt;
-	double runs = (double)(o->last - o->first + 1);
-	double iterations = o->benchmark_only ? 0 : runs *
-	    (double)o->iterations;
-	double calls = iterations * (double)(1 + o->retries);
-	double points = o->benchmark_n == 0 ? 0 : runs *
+	long runs = o->last - o->first + 1;
+	long iterations = o->benchmark_only ? 0 : runs * o->iterations;
+	double calls = (double)iterations * (double)(1 + o->retries);
+	double rounds = (double)((runs + o->jobs - 1) / o->jobs);
+	double points = o->benchmark_n == 0 ? 0 : (double)runs *
 	    (o->every_iteration ? 1 + (double)o->iterations : 2);
-	double agent = o->benchmark_only ? 0 : runs * o->timeout / 3600;
-	double retries = iterations * (double)o->retries *
+	double agent = rounds * o->timeout / 3600;
+	double retries = rounds * (double)o->iterations * (double)o->retries *
 	    o->iteration_timeout / 3600;
-	double commands = points * ((double)o->benchmark_n *
-	    (double)o->samples + (o->build != NULL)) +
-	    (o->setup != NULL ? points + calls : 0);
-	double measuring = commands * o->benchmark_timeout / 3600;
+	double setups = o->setup != NULL ? points + calls : 0;
+	double measuring = (points * ((double)o->benchmark_n *
+	    (double)o->samples + (o->build != NULL)) + setups) *
+	    o->benchmark_timeout / 3600;
 	double budget = call_budget(&o->claude_arguments);
 
-	if (!o->benchmark_only)
-		printf("iterations: at most %.0f in %.0f run%s\n"
-		    "calls of claude: at most %.0f, with %ld retr%s\n",
-		    iterations, runs, runs == 1 ? "" : "s", calls, o->retries,
-		    o->retries == 1 ? "y" : "ies");
-	printf("hours: at most %.1f: %.1f of agent time, %.1f of attempts that"
-	    " time out, %.1f of setups and measurements\n",
-	    (agent + retries + measuring) /
-	    (double)(o->jobs < (long)runs ? o->jobs : (long)runs),
-	    agent, retries, measuring);
-	if (o->benchmark_only)
+	if (o->benchmark_only) {
+		printf("hours: at most %.1f of measurements\n", measuring);
 		return;
+	}
+	printf("iterations: at most %ld in %ld run%s\n", iterations, runs,
+	    runs == 1 ? "" : "s");
+	printf("calls of claude: at most %.0f, with %ld retr%s\n", calls,
+	    o->retries, o->retries == 1 ? "y" : "ies");
+	printf("hours: at most %.1f: %.1f of agent time, %.1f of attempts that"
+	    " time out, %.1f of measurements%s\n", agent + retries + measuring,
+	    agent, retries, measuring, setups > 0 ? " and setups" : "");
 	if (o->budget > 0)
 		printf("cost: stops after about $%.2f (--budget); calls at work"
 		    " go on, and unknown costs are not counted\n", o->budget);
@@ -6184,14 +6179,12 @@ plan(struct git *g, struct experiment *x)
 		settings_agree(x, &old, &now, 0);
 	protect_check(g, x);
 	plan_limits(x);
-	if (!o->benchmark_only)
-		printf("branches: %s to %s\n", branch_ref(x, (int)o->first,
-		    1) + strlen("refs/heads/"), branch_ref(x, (int)o->last,
-		    (int)o->iterations) + strlen("refs/heads/"));
 	printf("baseline: %s, commit %.12s\n", o->baseline, x->base);
 	printf("results: %s\n", o->output);
 	if (!o->benchmark_only)
-		printf("claude, in %s: %s < prompt\nprompt:\n%s",
+		printf("branches: %s to %s\nclaude, in %s: %s < prompt\n"
+		    "prompt:\n%s", branch_name(x, (int)o->first, 1),
+		    branch_name(x, (int)o->last, (int)o->iterations),
 		    o->in_place ? x->top : "a copy", quoted(x->command.v),
 		    claude_prompt(x, (int)o->first, 1));
 	if (o->setup != NULL)
@@ -6209,47 +6202,37 @@ plan(struct git *g, struct experiment *x)
 
 /* ---- options --------------------------------------------------------- */
 
-static void
-options_default(struct options *o)
-{
-	memset(o, 0, sizeof *o);
-	o->runs = RUNS;
-	o->iterations = ITERATIONS;
-	o->retries = RETRIES;
-	o->samples = SAMPLES;
-	o->jobs = JOBS;
-	o->timeout = TIMEOUT_S;
-	o->iteration_timeout = ITERATION_TIMEOUT_S;
-	o->idle_timeout = IDLE_TIMEOUT_S;
-	o->benchmark_timeout = BENCHMARK_TIMEOUT_S;
-	o->baseline = baseline_default;
-	o->output = output_default;
-}
+static const struct options options_default = {
+	.runs = RUNS, .iterations = ITERATIONS, .retries = RETRIES,
+	.samples = SAMPLES, .jobs = JOBS, .timeout = TIMEOUT_S,
+	.iteration_timeout = ITERATION_TIMEOUT_S,
+	.idle_timeout = IDLE_TIMEOUT_S,
+	.benchmark_timeout = BENCHMARK_TIMEOUT_S,
+	.baseline = baseline_default, .output = output_default
+};
 
 /* --help: the options with their defaults. */
-static int
+static void
 usage(void)
 {
+	const struct options *o = &options_default;
 	const struct setting *s;
-	struct options o;
 	const char *value;
 
-	options_default(&o);
 	printf("usage: " PROGRAM " [options] directory prefix [baseline]\n"
 	    "           [-- claude-argument ...]\n\n");
 	for (s = settings; s->name != NULL; s++) {
 		value = s->kind == NUMBER ? pool_printf(" (%ld)",
-		    *LONG_AT(&o, s)) : s->kind == TIME ? pool_printf(" (%s)",
-		    duration(*REAL_AT(&o, s))) : s->at == AT(output) ?
-		    pool_printf(" (%s)", o.output) : "";
+		    *LONG_AT(o, s)) : s->kind == TIME ? pool_printf(" (%s)",
+		    duration(*REAL_AT(o, s))) : s->at == AT(output) ?
+		    pool_printf(" (%s)", o->output) : "";
 		printf("  %s --%-25s %s%s\n", s->letter < 256 ?
 		    pool_printf("-%c,", s->letter) : "   ",
 		    pool_printf("%s %s", s->name, s->value == NULL ? "" :
 		    s->value), s->help, value);
 	}
 	printf("\nTIME is a number with an optional s, m, h or d.  Without "
-	    "baseline: %s.\nWhat follows -- goes to claude.\n", o.baseline);
-	return flushed();
+	    "baseline: %s.\nWhat follows -- goes to claude.\n", o->baseline);
 }
 
 /* A whole number of at least s->least. */
@@ -6282,8 +6265,8 @@ option_time(const struct setting *s, const char *value)
 	if (end == value || unit == NULL || (*end != '\0' && end[1] != '\0') ||
 	    strspn(value, "0123456789.") != (size_t)(end - value) ||
 	    (n *= each[unit - units]) < s->least || n > 3650 * 86400.0)
-		die(EXIT_USAGE, "--%s %s: expected a time from %s to 3650d, for "
-		    "example 90, 90s, 30m, 2h or 1.5d", s->name, value,
+		die(EXIT_USAGE, "--%s %s: expected a time from %s to 3650d, for"
+		    " example 90, 90s, 30m, 2h or 1.5d", s->name, value,
 		    duration(s->least));
 	return n;
 }
@@ -6349,7 +6332,7 @@ option_range(struct options *o, const struct setting *s, const char *value)
 		    "example 3 or 1-4", s->name, value);
 }
 
-/* The setting of an option letter; the last entry if there is none. */
+/* The option of a letter; the last entry if there is none. */
 static const struct setting *
 setting_find(int letter)
 {
@@ -6458,7 +6441,7 @@ options_read(struct options *o, int argc, char **argv)
 {
 	int i, words;
 
-	options_default(o);
+	*o = options_default;
 	for (words = 1; words < argc && strcmp(argv[words], "--") != 0; words++)
 		;
 	for (i = words + 1; i < argc; i++)
@@ -6467,12 +6450,11 @@ options_read(struct options *o, int argc, char **argv)
 	options_parse(o, words, argv);
 	for (i = 0; o->benchmark_n == 0 && benchmarks_default[i] != NULL; i++)
 		option_benchmark(o, setting_find('b'), benchmarks_default[i]);
-	if (o->help) {
-		usage();
-		return 1;
-	}
-	if (o->version) {
-		puts(PROGRAM " " VERSION);
+	if (o->help || o->version) {
+		if (o->help)
+			usage();
+		else
+			puts(PROGRAM " " VERSION);
 		flushed();
 		return 1;
 	}
@@ -6507,23 +6489,20 @@ check_program(const char *name, char *found)
 static void
 check_prompt(struct experiment *x)
 {
-	const char *file = x->opt.prompt_file, *s;
-	struct stat st;
+	const char *file = x->opt.prompt_file;
+	char path[PATH_MAX], *text = NULL;
 	size_t size = 0;
-	int fd;
 
 	x->prompt = x->opt.no_plugin ? prompt_plain : prompt_plugin;
 	if (file == NULL)
 		return;
-	fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	x->prompt = xstrdup(fd < 0 || fstat(fd, &st) != 0 ||
-	    !S_ISREG(st.st_mode) ? "" : fd_text(fd, &size));
-	close(fd);
-	for (s = x->prompt; isspace((unsigned char)*s); s++)
-		;
-	if (*s == '\0' || strlen(x->prompt) != size)
+	if (realpath(file, path) != NULL)
+		text = file_text(AT_FDCWD, path, &size);
+	if (text == NULL || text[strspn(text, " \t\n\v\f\r")] == '\0' ||
+	    strlen(text) != size)
 		die(EXIT_USAGE, "--prompt %s: expected a readable file with "
 		    "text in it", file);
+	x->prompt = xstrdup(text);
 }
 
 /* Find the plugin, which the arm without it must not load. */
@@ -6731,16 +6710,13 @@ experiment(struct git *g, struct experiment *x)
 		place_recover(x, runs);
 	lock_write(x, 0);
 	rmdir(x->copies);
-	for (id = x->opt.first; id <= x->opt.last; id++)
-		if (x->shared->status == 0 && !run_done(x, &runs[id]))
-			stop_all(x, 1, pool_printf("results of run %ld are "
-			    "missing", id));
 	if (!output_is_ours(x)) {
 		warn("%s or the ledger in it was replaced while the program "
 		    "ran: do not trust these files", x->output);
-		x->shared->status = x->shared->status != 0 ?
-		    x->shared->status : 1;
+		stop_all(x, 1, "results were replaced");
 	}
+	if (is_missing(x, runs))
+		stop_all(x, 1, "results of a finished run are missing");
 	show_clear();
 	if (!x->opt.quiet)
 		table_print(x, runs);

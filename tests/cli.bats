@@ -409,18 +409,6 @@ unprivileged() {
 	done
 }
 
-@test "--dry-run with --benchmark-only tells of no agent" {
-	run -0 experiment -r 1 -i 1
-	run -0 experiment -n -r 1 -i 1 --benchmark-only -b w=true
-	[[ $output != *claude* && $output != *branches* ]]
-	[[ $output == *'benchmark w: true'* ]]
-}
-
-@test "--dry-run counts a setup for each call and each measurement" {
-	run -0 experiment -n -r 1 -i 1 --retries 1 --setup true --benchmark-timeout 1h -b w=true
-	[[ $output == *' 6.0 of setups and measurements'* ]]	# 2 points, 2 calls, 2 samples
-}
-
 @test "--dry-run changes nothing and tells iterations, calls and hours at most, branches and commands" {
 	unchanged experiment -n -r 2 -i 3 -t 2h --iteration-timeout 1h --retries 1 --build 'make all' -b 'a=first $1' -b b=second
 	[ ! -s "$LOG/stderr" ]
@@ -430,6 +418,18 @@ unprivileged() {
 	# out. Measurements: two of each run, each of three commands of ten minutes.
 	head -n 3 "$LOG/stdout" | grep -w '12\.0'
 	[[ $(< "$LOG/stdout") == *exp-run-1-iteration-1*exp-run-2-iteration-3*'make all'*'first $1'*second* ]]
+}
+
+@test "--dry-run counts a setup for each measurement and each call" {
+	# 4 measurements and 12 calls: 20 commands of ten minutes at most.
+	experiment -n -r 2 -i 3 -t 2h --iteration-timeout 1h --retries 1 --setup 'make deps' -b b=second > plan
+	grep -q 'hours: at most 13\.3: .* 3\.3 of measurements and setups' plan
+}
+
+@test "--dry-run --benchmark-only tells nothing of claude and branches" {
+	run -0 experiment -n --benchmark-only -r 2 -i 3 -b b=second
+	[[ $output == *second* ]]
+	[[ $output != *claude* && $output != *exp-run* ]]
 }
 
 @test "--dry-run prints claude's command once, as it can be pasted, and the first prompt" {
