@@ -1590,6 +1590,7 @@ struct transcript {
 	long long used[TOKENS];		/* their tokens */
 	struct event init, limit, result;	/* the last of each */
 	struct event event;		/* the line that is read */
+	int fd;				/* of the call at work */
 };
 
 enum cell {				/* what may become a cell of a table */
@@ -1801,7 +1802,8 @@ event_end(struct transcript *t)
 static void
 transcript_read(struct transcript *t, int fd)
 {
-	struct transcript fresh = { .plugin = t->plugin, .memory = t->memory };
+	struct transcript fresh = { .plugin = t->plugin, .memory = t->memory,
+	    .fd = t->fd };
 	struct json j = { .field = event_field, .to = t };
 	int good;
 
@@ -4428,29 +4430,23 @@ claude_outcome(const struct transcript *t, enum why why, int last, int status,
 	return status == 124 ? TIMED_OUT : FAILURE;
 }
 
-struct call {				/* what finished and wrong look at */
-	struct transcript *t;
-	int fd;
-};
-
 static int
-claude_finished(void *to)
+claude_finished(void *transcript)
 {
-	struct call *call = to;
+	struct transcript *t = transcript;
 
-	transcript_read(call->t, call->fd);
-	return call->t->result_last && call->t->tasks.n == 0;
+	transcript_read(t, t->fd);
+	return t->result_last && t->tasks.n == 0;
 }
 
 /* Is the arm at fault?  -1: there is no init event yet. */
 static int
-claude_wrong(void *to)
+claude_wrong(void *transcript)
 {
-	struct call *call = to;
+	struct transcript *t = transcript;
 
-	transcript_read(call->t, call->fd);
-	return call->t->init.type[0] == '\0' ? -1 :
-	    *arm_fault(call->t) != '\0';
+	transcript_read(t, t->fd);
+	return t->init.type[0] == '\0' ? -1 : *arm_fault(t) != '\0';
 }
 
 /* Copy what the transcript tells to the attempt. */
@@ -4458,15 +4454,17 @@ static void
 attempt_told(struct attempt *a, const struct transcript *t)
 {
 	const struct event *r = &t->result, *init = &t->init;
-	int i;
+	int i, ended = r->type[0] != '\0';
 
 	COPY(a->turns, r->turns);
 	COPY(a->cost, r->cost);
 	for (i = 0; i < TOKENS; i++)
-		COPY(a->tokens[i], r->models ? pool_printf("%lld",
-		    r->tokens[i]) : r->type[0] != '\0' || i == OUTPUT ||
-		    t->messages.n == 0 ? r->usage[i] : pool_printf("%lld",
-		    t->used[i]));
+		if (r->models)
+			COPY(a->tokens[i], pool_printf("%lld", r->tokens[i]));
+		else if (!ended && t->messages.n > 0 && i != OUTPUT)
+			COPY(a->tokens[i], pool_printf("%lld", t->used[i]));
+		else
+			COPY(a->tokens[i], r->usage[i]);
 	COPY(a->session, init->session[0] != '\0' ? init->session :
 	    r->session);
 	COPY(a->model, init->model);
@@ -4481,21 +4479,20 @@ claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
 	const struct experiment *x = c->x;
 	const char *name = result_name(x, a->run, a->iteration,
 	    pool_printf("attempt-%d", a->number));
-	struct call call = { .t = t };
 	struct process p = { .path = x->claude, .argv = x->command.v,
 	    .vars = &c->vars, .limit = limit, .idle = x->opt.idle_timeout,
 	    .mark = c->mark, .claude = 1, .finished = claude_finished,
-	    .wrong = claude_wrong, .to = &call };
+	    .wrong = claude_wrong, .to = t };
 	struct ended e;
 
 	p.in = fd_scratch_text(claude_prompt(x, a->run, a->iteration));
 	p.out = output_log(x, pool_printf("%s.jsonl", name), O_EXCL);
 	p.err = output_log(x, pool_printf("%s.err", name), O_EXCL);
-	call.fd = file_open(x->output_fd, pool_printf("%s.jsonl", name), 0);
+	t->fd = file_open(x->output_fd, pool_printf("%s.jsonl", name), 0);
 	COPY(a->started_at, utc(time(NULL)));
 	process_run(&p, &e);
 	close(p.in);
-	transcript_read(t, call.fd);
+	transcript_read(t, t->fd);
 	/* As the ledger has it, so that a resumed run has as much time left. */
 	a->seconds = e.seconds > 0 ? strtod(pool_printf("%.3f", e.seconds +
 	    0.0005), NULL) : 0;
@@ -4511,7 +4508,7 @@ claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
 	attempt_told(a, t);
 	close(p.out);
 	close(p.err);
-	close(call.fd);
+	close(t->fd);
 	copy_tmp(c);
 }
 
@@ -5084,9 +5081,9 @@ decide(enum outcome outcome, int failures, int timeouts, long retries,
 	return d;
 }
 
-/* Has it changed what is protected?  -1: nothing is protected. */
+/* Did the attempt change protected files?  -1: nothing is protected. */
 static int
-is_protected_touched(struct copy *c, const struct attempt *a)
+protected_touched(struct copy *c, const struct attempt *a)
 {
 	const struct experiment *x = c->x;
 	const char *const *diff = ARGV("diff", "--quiet", x->base,
@@ -5237,7 +5234,7 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 		copy_head(c, a.base, parent);
 	copy_commit(c, a.base, parent, claude_message(&a, t), keep, &a.changes,
 	    a.commit);
-	a.protected_touched = is_protected_touched(c, &a);
+	a.protected_touched = protected_touched(c, &a);
 	if (r->last.version[0] != '\0' && a.version[0] != '\0' &&
 	    (strcmp(r->last.version, a.version) != 0 ||
 	    strcmp(r->last.model, a.model) != 0))
@@ -5254,7 +5251,7 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 
 /* Stop everything if the attempts of the ledger have cost the budget. */
 static int
-is_budget_spent(const struct experiment *x)
+budget_stop(const struct experiment *x)
 {
 	struct attempt a;
 	double cost = 0;
@@ -5264,14 +5261,16 @@ is_budget_spent(const struct experiment *x)
 	if (x->opt.budget <= 0)
 		return 0;
 	lock_write(x, 1);
-	for (text = ledger_text(x); ledger_next(x, &text, &a);
-	    unknown += a.cost[0] == '\0')
+	text = ledger_text(x);
+	while (ledger_next(x, &text, &a)) {
 		cost += strtod(a.cost, NULL);
+		unknown += a.cost[0] == '\0';
+	}
 	lock_write(x, 0);
 	if (cost < x->opt.budget)
 		return 0;
 	stop_all(x, EXIT_FAILURES, pool_printf("the attempts have cost $%.2f, "
-	    "the --budget is $%.2f%s: raise it to continue", cost,
+	    "the --budget is $%.2f%s: raise it", cost,
 	    x->opt.budget, unknown > 0 ? pool_printf(" (%d of unknown cost "
 	    "count as 0)", unknown) : ""));
 	return 1;
@@ -5289,7 +5288,7 @@ iteration(struct copy *c, struct run *r)
 
 	while (d.next == AGAIN) {
 		job_show(x, r->id, r->next, "", 0);
-		if (is_budget_spent(x) || gate_enter(c, 0) != 0)
+		if (budget_stop(x) || gate_enter(c, 0) != 0)
 			return STOP;
 		d = attempt(c, r, &t, &timeouts);
 		gate_lock(c, WORK, F_UNLCK);
@@ -6713,7 +6712,7 @@ experiment(struct git *g, struct experiment *x)
 	if (!output_is_ours(x)) {
 		warn("%s or the ledger in it was replaced while the program "
 		    "ran: do not trust these files", x->output);
-		stop_all(x, 1, "results were replaced");
+		stop_all(x, 1, "the results were replaced: check them first");
 	}
 	if (is_missing(x, runs))
 		stop_all(x, 1, "results of a finished run are missing");

@@ -8,7 +8,7 @@ export SCENE
 @test "--budget stops before the attempt after which it would be exceeded further" {
 	run -3 --separate-stderr experiment -r 2 -i 3 --budget 0.03
 	[ "$(calls)" = 3 ]
-	[[ $stderr == *'--budget'*'raise it to continue'* ]]
+	[[ $stderr == *'--budget'*'raise it'*'to continue'* ]]
 }
 
 @test "a larger --budget continues" {
