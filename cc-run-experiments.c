@@ -3659,7 +3659,7 @@ static const struct column {
 
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* The field of a column; an unknown value is an empty string. */
+/* Return the field of a column; an unknown value is an empty string. */
 static const char *
 column_print(const struct experiment *x, const struct attempt *a,
     const struct column *c)
@@ -3823,7 +3823,7 @@ ledger_open(struct experiment *x, enum ledger_how how)
 	}
 }
 
-/* The content of the ledger behind its header, for ledger_next(). */
+/* Return the rows of the ledger, for ledger_next(). */
 static char *
 ledger_text(const struct experiment *x)
 {
@@ -3942,7 +3942,7 @@ runs_read(const struct experiment *x)
 	return runs;
 }
 
-/* Has the run no more iterations? */
+/* Has the run no iteration left to do? */
 static int
 run_over(const struct experiment *x, const struct run *r)
 {
@@ -4322,7 +4322,7 @@ settings_agree(const struct experiment *x, const struct words *old,
 
 /* ---- claude: its prompt, one call, and why it ended ------------------ */
 
-/* The base prompt, then which iteration of which run it is. */
+/* The base prompt, followed by which iteration of which run begins. */
 static char *
 claude_prompt(const struct experiment *x, int run, int iteration)
 {
@@ -4449,7 +4449,7 @@ claude_wrong(void *transcript)
 	return t->init.type[0] == '\0' ? -1 : *arm_fault(t) != '\0';
 }
 
-/* Copy what the transcript tells to the attempt. */
+/* Set the attempt's columns that the transcript tells. */
 static void
 attempt_told(struct attempt *a, const struct transcript *t)
 {
@@ -4471,7 +4471,7 @@ attempt_told(struct attempt *a, const struct transcript *t)
 	COPY(a->version, init->version);
 }
 
-/* Call claude once; all that it started has ended afterwards. */
+/* Call claude once, and set the outcome.  No process of the call is left. */
 static void
 claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
     double limit)
@@ -4512,7 +4512,7 @@ claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
 	copy_tmp(c);
 }
 
-/* The message of the commit.  The prefix is not in it: it may tell the arm. */
+/* The message of the commit, without the prefix, which may tell the arm. */
 static char *
 claude_message(const struct attempt *a, const struct transcript *t)
 {
@@ -4600,7 +4600,7 @@ gate_enter(const struct copy *c, int measure)
 	return is_ending(c->x) ? -1 : 0;
 }
 
-/* When the rate limit ends, or 0 if claude has not told. */
+/* When the rate limit ends; 0 if that is unknown. */
 static time_t
 limit_end(const struct transcript *t)
 {
@@ -4609,7 +4609,7 @@ limit_end(const struct transcript *t)
 	return (time_t)(end > 100000000000 ? end / 1000 : end);
 }
 
-/* The same for a person. */
+/* The same as part of a message. */
 static const char *
 limit_when(const struct transcript *t)
 {
@@ -4759,7 +4759,7 @@ samples_line(struct samples *s, const struct benchmark *b, int shared,
 		s->name = pool_printf("%.*s", (int)len, line);
 }
 
-/* Execute a command in the copy, into its log; say why if it failed. */
+/* Execute a command in the copy, with its output in a log. */
 static enum measured
 command_run(const struct copy *c, const char *command, int log,
     double *seconds, char **why)
@@ -4849,7 +4849,7 @@ samples_take(const struct options *o, struct samples *samples, int log,
 			    b[s - samples].name) : "");
 }
 
-/* Write the samples of a benchmark, or say why it failed. */
+/* Write the samples of a benchmark; warn if it failed, and return 1. */
 static int
 benchmark_end(const struct experiment *x, int run, int iteration, size_t k,
     struct samples *s, const char *file, int log)
@@ -4918,7 +4918,7 @@ group_measure(const struct copy *c, int run, int iteration, size_t first)
 	return failed ? FAILED : result;
 }
 
-/* Make the protected paths those of the baseline. */
+/* Restore the protected paths from the baseline. */
 static void
 protect(struct copy *c)
 {
@@ -4934,7 +4934,7 @@ protect(struct copy *c)
 	git_with(&c->git, 0, restore, &x->opt.protect);
 }
 
-/* Execute --build or --setup, if it is given. */
+/* Execute the command of --build or --setup, if it is given. */
 static enum measured
 step_run(const struct copy *c, int run, int iteration, const char *step,
     const char *command)
@@ -5093,7 +5093,7 @@ protected_touched(struct copy *c, const struct attempt *a)
 	    git_with(&c->git, 1, diff, &x->opt.protect);
 }
 
-/* What claude said of its end, or what is known of it. */
+/* Why the attempt ended, as claude or the transcript tells. */
 static const char *
 attempt_why(const struct attempt *a, const struct transcript *t)
 {
@@ -5115,7 +5115,7 @@ attempt_why(const struct attempt *a, const struct transcript *t)
 	    pool_printf("exit status %d", a->status);
 }
 
-/* Tell the end of an attempt in one line. */
+/* Print the end of an attempt in one line. */
 static void
 attempt_say(const struct experiment *x, const struct attempt *a,
     const struct transcript *t)
@@ -5201,7 +5201,7 @@ attempt_record(const struct experiment *x, struct run *r, struct attempt *a,
 	return d;
 }
 
-/* One call of claude, and all that follows from its outcome. */
+/* Make one attempt: a fresh start, a call of claude, commit, row and refs. */
 static struct decision
 attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 {
@@ -5276,7 +5276,7 @@ budget_stop(const struct experiment *x)
 	return 1;
 }
 
-/* Attempts until one decides. */
+/* Make attempts until the iteration or everything ends. */
 static enum next
 iteration(struct copy *c, struct run *r)
 {
@@ -5391,7 +5391,7 @@ job_run(struct experiment *x, struct run *runs, int id, pid_t parent)
 	exit(0);
 }
 
-/* Start the child of a run where a job is free. */
+/* Start the child of a run as a free job. */
 static void
 job_start(struct experiment *x, struct run *runs, int id)
 {
@@ -5438,7 +5438,7 @@ job_ended(const struct experiment *x, pid_t pid, int status)
 	stop_all(x, status, pool_printf("run %d could not go on", j->run));
 }
 
-/* Start what is missing while jobs are free, and wait for all of it. */
+/* Start the runs that are not done while jobs are free; wait for all. */
 static void
 jobs(struct experiment *x, struct run *runs)
 {
@@ -5618,7 +5618,7 @@ has_row(const struct experiment *x, const char *rows, int run, int iteration,
 	return strstr(rows, stream_end(to, &key)) != NULL;
 }
 
-/* Is the run one of those asked for, or beyond all runs? */
+/* Is the run asked for, or is there no such run? */
 static int
 is_asked(const struct experiment *x, int run)
 {
@@ -5774,7 +5774,7 @@ partial_check(struct git *g, const struct experiment *x)
 			    x->top, x->opt.baseline, x->top);
 }
 
-/* Set a name for commits if the user has none. */
+/* Set an author for commits if the user has none. */
 static void
 identity_check(struct git *g, struct experiment *x)
 {
@@ -5810,7 +5810,7 @@ protect_check(struct git *g, const struct experiment *x)
 		    git_fault(g));
 }
 
-/* Name what git ignores in the user's tree, because copies lack it. */
+/* Name what git ignores in the user's tree and copies lack. */
 static void
 ignored_tell(const struct experiment *x)
 {
@@ -5836,7 +5836,7 @@ ignored_tell(const struct experiment *x)
 	git_close(&g);
 }
 
-/* Exit if a work tree has a branch checked out that is to be made. */
+/* Exit if a work tree has checked out a branch that is to be made. */
 static void
 checkout_check(struct git *g, const struct experiment *x,
     const struct run *runs)
@@ -6504,7 +6504,7 @@ check_prompt(struct experiment *x)
 	x->prompt = xstrdup(text);
 }
 
-/* Find the plugin, which the arm without it must not load. */
+/* Find the plugin.  The arm without it must know what not to load. */
 static void
 check_plugin(struct experiment *x)
 {
@@ -6528,7 +6528,7 @@ check_plugin(struct experiment *x)
 			    "remove it, or use --no-plugin", w->v[i]);
 }
 
-/* Find the repository of the directory. */
+/* Find the repository and the top level of the directory. */
 static void
 check_repository(struct git *g, struct experiment *x)
 {
@@ -6580,7 +6580,7 @@ check_prefix(struct git *g, const struct experiment *x)
 	}
 }
 
-/* Have our directory in $TMPDIR, and the name of this experiment's copies. */
+/* Make our directory in $TMPDIR, and name the directory of the copies. */
 static void
 check_directory(struct experiment *x)
 {
@@ -6662,11 +6662,10 @@ check(struct git *g, struct experiment *x)
 	check_directory(x);
 	words_set(&x->agent_vars, MARK, pool_printf("%s-0",
 	    base_name(x->copies)));
-	if (!x->opt.benchmark_only)
-		parents_check(x, x->opt.in_place ? x->top : x->directory,
-		    EXIT_USAGE);
-	if (geteuid() == 0 && !x->opt.benchmark_only && (sandbox == NULL ||
-	    strcmp(sandbox, "1") != 0))
+	if (x->opt.benchmark_only)
+		return;
+	parents_check(x, x->opt.in_place ? x->top : x->directory, EXIT_USAGE);
+	if (geteuid() == 0 && (sandbox == NULL || strcmp(sandbox, "1") != 0))
 		die(EXIT_USAGE, "claude refuses to work for root: be another "
 		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
 }
@@ -6696,10 +6695,8 @@ experiment(struct git *g, struct experiment *x)
 			ignored_tell(x);
 		jobs(x, runs);
 	} else {
-		say("prefix %s: run%s %ld%s finished", x->opt.prefix,
-		    x->opt.last > x->opt.first ? "s" : "", x->opt.first,
-		    x->opt.last > x->opt.first ? pool_printf(" to %ld are",
-		    x->opt.last) : " is");
+		say("prefix %s: runs %ld to %ld are finished", x->opt.prefix,
+		    x->opt.first, x->opt.last);
 	}
 	runs_free(x, runs);
 	diffstats_write(x);
@@ -6724,7 +6721,7 @@ experiment(struct git *g, struct experiment *x)
 	return x->shared->status;
 }
 
-/* Tell why everything stopped, and end as the status says. */
+/* Print why everything stopped; die by the signal that stopped it. */
 static int
 finish(const struct experiment *x, int status)
 {
