@@ -5186,7 +5186,6 @@ attempt_record(const struct experiment *x, struct run *r, struct attempt *a,
 		d.next = STOP;
 		d.finished = 0;
 		d.status = 1;
-		shared->fault = 1;
 	}
 	a->finished = d.finished;
 	a->charged = d.finished ? a->seconds : 0;
@@ -5246,6 +5245,8 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	attempt_say(x, &a, t);
 	if (d.next == STOP)
 		stop_all(x, d.status, attempt_stop(x, &a, t));
+	if (a.fault[0] != '\0')	/* others end after the reason is set */
+		x->shared->fault = 1;
 	return d;
 }
 
