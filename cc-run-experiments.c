@@ -5237,9 +5237,10 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	if (r->last.version[0] != '\0' && a.version[0] != '\0' &&
 	    (strcmp(r->last.version, a.version) != 0 ||
 	    strcmp(r->last.model, a.model) != 0))
-		warn("%s: claude is %s %s now, it was %s %s", point_name(x,
-		    a.run, a.iteration), a.version, a.model, r->last.version,
-		    r->last.model);
+		warn("%s: claude %s and model %s changed to %s and %s: the "
+		    "iterations of this run differ", point_name(x, a.run,
+		    a.iteration), r->last.version, r->last.model, a.version,
+		    a.model);
 	d = attempt_record(x, r, &a, timeouts);
 	row_refs(&c->git, x, r, &a, NULL);
 	attempt_say(x, &a, t);
@@ -5911,7 +5912,8 @@ experiment_open(struct git *g, struct experiment *x)
 		    experiment_file(x, "experiment"));
 	if (!x->begun && x->opt.benchmark_only)
 		die(EXIT_USAGE, "--benchmark-only: prefix %s has no experiment "
-		    "in %s to measure", x->opt.prefix, x->output);
+		    "in %s: name the --output of its start", x->opt.prefix,
+		    x->output);
 	if (!x->begun)
 		words_free(&old);
 	baseline_find(g, x, &old);
@@ -6289,17 +6291,18 @@ static void
 option_benchmark(struct options *o, const struct setting *s,
     const char *value)
 {
+	static const char *const reserved[] = { "build=", "setup=", "attempt-",
+	    NULL };
 	size_t len = name_length(value), i;
 	struct benchmark *b;
 
-	if (len == 0 || len > 64 || value[len] != '=' ||
-	    begins(value, "attempt-"))
+	if (begins_one(value, reserved))
+		die(EXIT_USAGE, "--%s %s: the name %.*s is reserved: choose "
+		    "another", s->name, value, (int)len, value);
+	if (len == 0 || len > 64 || value[len] != '=')
 		die(EXIT_USAGE, "--%s %s: expected NAME=COMMAND; NAME is a "
 		    "letter or underscore, then letters, digits, '_', '.' or "
 		    "'-'", s->name, value);
-	if (begins(value, "build=") || begins(value, "setup="))
-		die(EXIT_USAGE, "--%s %s: the name %.*s is reserved: choose "
-		    "another", s->name, value, (int)len, value);
 	if (value[len + 1 + strspn(value + len + 1, " \t\n")] == '\0')
 		die(EXIT_USAGE, "--%s %s: the command is empty: expected "
 		    "NAME=COMMAND", s->name, value);
@@ -6348,7 +6351,8 @@ static void
 option_set(struct options *o, const struct setting *s, const char *value)
 {
 	if (s->value != NULL && (value == NULL || *value == '\0'))
-		die(EXIT_USAGE, "--%s: the value is empty", s->name);
+		die(EXIT_USAGE, "--%s: the value is empty: expected %s",
+		    s->name, s->value);
 	switch (s->kind) {
 	case NUMBER:
 		*LONG_AT(o, s) = option_number(s, value);
@@ -6667,8 +6671,9 @@ check(struct git *g, struct experiment *x)
 		return;
 	parents_check(x, x->opt.in_place ? x->top : x->directory, EXIT_USAGE);
 	if (geteuid() == 0 && (sandbox == NULL || strcmp(sandbox, "1") != 0))
-		die(EXIT_USAGE, "claude refuses to work for root: be another "
-		    "user, or set IS_SANDBOX=1 if this machine is a sandbox");
+		die(EXIT_USAGE, "claude refuses to work for root: work as "
+		    "another user, or set IS_SANDBOX=1 if this machine is a "
+		    "sandbox");
 }
 
 /* ---- main ------------------------------------------------------------ */
