@@ -3776,14 +3776,12 @@ ledger_append(const struct experiment *x, const char *line)
 }
 
 /*
- * Open the ledger if it exists.  CUT_TORN: cut a torn last row.  MAKE: cut it,
- * and make a new ledger if there is none.  For these two, the caller holds the
- * write lock.
+ * Open the ledger if it exists.  With `make`, prepare it for new rows: cut an
+ * incomplete last row, and make the file if there is none.  Then the caller
+ * holds the write lock.
  */
-enum ledger_how { LOOK, CUT_TORN, MAKE };
-
 static void
-ledger_open(struct experiment *x, enum ledger_how how)
+ledger_open(struct experiment *x, int make)
 {
 	const char *name = experiment_file(x, "iterations");
 	const char *path = ledger_path(x);
@@ -3794,10 +3792,9 @@ ledger_open(struct experiment *x, enum ledger_how how)
 	if (x->ledger_fd >= 0)
 		close(x->ledger_fd);
 	x->ledger_fd = openat(x->output_fd, name, O_RDWR | O_APPEND |
-	    (how == MAKE ? O_CREAT : 0) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    (make ? O_CREAT : 0) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0666);
-	if (x->ledger_fd < 0 && how != MAKE &&
-	    (errno == ENOENT || errno == EBADF))
+	if (x->ledger_fd < 0 && !make && (errno == ENOENT || errno == EBADF))
 		return;
 	if (x->ledger_fd < 0 || fstat(x->ledger_fd, &st) != 0)
 		die(1, "cannot open %s:", path);
@@ -3810,27 +3807,30 @@ ledger_open(struct experiment *x, enum ledger_how how)
 	if (cut > 0 && !begins(text, ledger_line(x, NULL)))
 		die(EXIT_USAGE, "the header of %s is not that of this version: "
 		    "move the file away, or choose another prefix", path);
-	if (cut < size && how != LOOK) {
+	if (cut < size && make) {
 		if (ftruncate(x->ledger_fd, (off_t)cut) != 0 ||
 		    fsync(x->ledger_fd) != 0)
 			die(1, "cannot write %s:", path);
 		warn("%s: cut an incomplete last row", path);
 	}
-	if (cut == 0 && how == MAKE) {
+	if (cut == 0 && make) {
 		ledger_append(x, ledger_line(x, NULL));
 		if (fsync(x->output_fd) != 0)
 			die(1, "cannot write %s:", x->output);
 	}
 }
 
-/* Return the rows of the ledger, for ledger_next(). */
+/* Return the complete rows of the ledger, for ledger_next(). */
 static char *
 ledger_text(const struct experiment *x)
 {
 	char *text = x->ledger_fd < 0 ? NULL : fd_text(x->ledger_fd, NULL);
 	char *rows = text == NULL ? NULL : strchr(text, '\n');
 
-	return rows == NULL ? pool_take(xstrdup("")) : rows + 1;
+	if (rows == NULL)
+		return pool_take(xstrdup(""));
+	strrchr(rows, '\n')[1] = '\0';
+	return rows + 1;
 }
 
 /* Read the next row; return 1, or 0 at the end.  Exit if it is invalid. */
@@ -5903,7 +5903,7 @@ experiment_open(struct git *g, struct experiment *x)
 
 	lock_write(x, 1);
 	output_open(x, 0);
-	ledger_open(x, CUT_TORN);
+	ledger_open(x, 0);
 	settings_read(x, &old);
 	x->begun = is_begun(x);
 	if (x->begun && old.n == 0)
@@ -5922,7 +5922,7 @@ experiment_open(struct git *g, struct experiment *x)
 		settings_agree(x, &old, &now, 1);
 	runs = runs_read(x);
 	if (x->opt.in_place && place_is_open(g, x)) {
-		ledger_open(x, x->begun ? MAKE : LOOK);
+		ledger_open(x, x->begun);
 		place_recover(x, runs);
 	}
 	refs_list(g, x, runs, &refs);
@@ -5930,7 +5930,7 @@ experiment_open(struct git *g, struct experiment *x)
 		check_work(g, x, runs);
 	if (x->output_fd < 0)
 		output_open(x, 1);
-	ledger_open(x, MAKE);
+	ledger_open(x, 1);
 	transcripts_adopt(x, runs, NULL);
 	if (!x->begun)
 		settings_write(x, &now);
@@ -6172,7 +6172,7 @@ plan(struct git *g, struct experiment *x)
 	size_t i;
 
 	output_open(x, 0);
-	ledger_open(x, LOOK);
+	ledger_open(x, 0);
 	if (is_begun(x))
 		settings_read(x, &old);
 	baseline_find(g, x, &old);
