@@ -4239,18 +4239,17 @@ setting_agrees(const char *key)
 	return s->agree;		/* FREE in the last entry */
 }
 
-/* The line of s in which it differs from the text `other`, shortened. */
+/* A value for a message: one line, near the place where it differs. */
 static const char *
-setting_brief(const char *s, const char *other)
+setting_shown(const char *value, size_t differs)
 {
-	size_t i, line = 0, len;
+	const char *from = value + (differs > 40 ? differs - 20 : 0);
+	char *text = pool_printf("%s%.100s%s", from > value ? "..." : "", from,
+	    strlen(from) > 100 ? "..." : ""), *s = text;
 
-	for (i = 0; s[i] != '\0' && s[i] == other[i]; i++)
-		if (s[i] == '\n')
-			line = i + 1;
-	len = strcspn(s + line, "\n");
-	return pool_printf("%.*s%s", len > 60 ? 60 : (int)len, s + line,
-	    len > 60 || s[line + len] != '\0' ? "..." : "");
+	while ((s = strchr(s, '\n')) != NULL)
+		*s = ' ';
+	return text;
 }
 
 /*
@@ -4268,6 +4267,7 @@ setting_compare(const struct experiment *x, const char *key,
 	const char *old = settings_values(first, key);
 	const char *now = settings_values(current, key);
 	enum agree agree = setting_agrees(key);
+	size_t same = 0;
 
 	if (strcmp(old, now) == 0 || is_one(key, kept))
 		return 0;
@@ -4277,12 +4277,14 @@ setting_compare(const struct experiment *x, const char *key,
 			    x->opt.prefix, key, old, now);
 		return 0;
 	}
+	while (old[same] != '\0' && old[same] == now[same])
+		same++;
 	if (!(agree == GROW && strtol(now, NULL, 10) > strtol(old, NULL, 10)) &&
 	    !(agree == MORE && settings_more(first, current, key)))
 		die(EXIT_USAGE, "prefix %s was started with another value of %s"
 		    ": \"%s\", now \"%s\": use the old value%s, or choose "
-		    "another prefix", x->opt.prefix, key, setting_brief(old,
-		    now), setting_brief(now, old), agree == GROW ?
+		    "another prefix", x->opt.prefix, key, setting_shown(old, same),
+		    setting_shown(now, same), agree == GROW ?
 		    " or a larger one" : agree == MORE ?
 		    " and add new names only" : "");
 	return 1;
