@@ -4114,7 +4114,7 @@ claude_version(const struct experiment *x)
 	const char *const argv[] = { x->claude, "--version", NULL };
 	struct process p = { .path = x->claude, .argv = argv,
 	    .vars = &x->agent_vars, .in = -1, .limit = VERSION_TIMEOUT_S,
-	    .mark = pool_printf("%s-0", base_name(x->copies)) };
+	    .mark = run_mark(x, 0) };
 	struct ended e;
 	const char *line;
 
@@ -6667,8 +6667,7 @@ check(struct git *g, struct experiment *x)
 	check_repository(g, x);
 	check_prefix(g, x);
 	check_directory(x);
-	words_set(&x->agent_vars, MARK, pool_printf("%s-0",
-	    base_name(x->copies)));
+	words_set(&x->agent_vars, MARK, run_mark(x, 0));
 	if (x->opt.benchmark_only)
 		return;
 	parents_check(x, x->opt.in_place ? x->top : x->directory, EXIT_USAGE);
