@@ -5212,7 +5212,6 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	    .number = r->attempts + 1,
 	    .last = left <= x->opt.iteration_timeout };
 	double limit = a.last ? left : x->opt.iteration_timeout;
-	const struct decision stopped = { STOP, 0, 0 };
 	char parent[ID_SIZE];
 	int keep, discarded = r->attempts > 0 || (r->rows > 0 &&
 	    !outcomes[r->last.outcome].keep);
@@ -5223,7 +5222,7 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	space_check(x);
 	if (copy_prepare(c, a.run, a.iteration, a.base, discarded ||
 	    c->tree[0] == '\0') == STOPPED)
-		return stopped;
+		return (struct decision){ STOP, 0, 0 };
 	job_show(x, a.run, a.iteration, "", limit);
 	c->clean = 0;
 	claude_call(&a, c, t, limit);
@@ -6021,12 +6020,6 @@ speedup(const struct experiment *x, const struct run *r, size_t b,
 	return text;
 }
 
-static const char *
-dollars(double cost, int unknown)
-{
-	return pool_printf("$%.2f%s", cost, unknown > 0 ? "+?" : "");
-}
-
 /*
  * Print a row of the table: the heading if r is NULL, the total line if its id
  * is 0.
@@ -6048,7 +6041,8 @@ table_row(const struct experiment *x, const struct run *r, const int *shown,
 			    ? outcomes[o].name : pool_printf("%d",
 			    r->counts[o]));
 	printf("  %10s  %8s", r == NULL ? "agent time" : duration(r->seconds),
-	    r == NULL ? "cost" : dollars(r->cost, r->unknown));
+	    r == NULL ? "cost" : pool_printf("$%.2f%s", r->cost,
+	    r->unknown > 0 ? "+?" : ""));
 	for (i = 0; i < p->benchmark_n && (r == NULL || r->id > 0); i++) {
 		width = (int)strlen(p->benchmarks[i].name);
 		printf("  %*s", width < 7 ? 7 : width, r == NULL ?
