@@ -6128,12 +6128,12 @@ plan_limits(const struct experiment *x)
 	long runs = o->last - o->first + 1;
 	long iterations = o->benchmark_only ? 0 : runs * o->iterations;
 	double calls = (double)iterations * (double)(1 + o->retries);
-	double rounds = (double)((runs + o->jobs - 1) / o->jobs);
+	long rounds = (runs + o->jobs - 1) / o->jobs;
 	double points = o->benchmark_n == 0 ? 0 : (double)runs *
 	    (o->every_iteration ? 1 + (double)o->iterations : 2);
-	double agent = rounds * o->timeout / 3600;
-	double retries = rounds * (double)o->iterations * (double)o->retries *
-	    o->iteration_timeout / 3600;
+	double agent = (double)rounds * o->timeout / 3600;
+	double retries = (double)(rounds * o->iterations) *
+	    (double)o->retries * o->iteration_timeout / 3600;
 	double setups = o->setup != NULL ? points + calls : 0;
 	double measuring = (points * ((double)o->benchmark_n *
 	    (double)o->samples + (o->build != NULL)) + setups) *
