@@ -2954,7 +2954,8 @@ store_hash(const struct copy *c)
 	struct stat st;
 
 	while ((d = dir_next(dir)) != NULL)
-		if (fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(dirfd(dir), d->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0)
 			sum += hash((unsigned long long)st.st_size ^
 			    (unsigned long long)st.st_mtim.tv_sec << 20 ^
 			    (unsigned long long)st.st_mtim.tv_nsec << 30,
@@ -3333,6 +3334,14 @@ place_check(const struct experiment *x)
 
 /* ---- the copy: taking the agent's work ----------------------------------- */
 
+/*
+ * After an attempt the files of the copy become one commit in the user's
+ * repository, on top of the commits that the agent made.  Of the agent's .git
+ * only HEAD, its branch and the objects are read, never the configuration.
+ * Ignored files are not committed; a repository inside the copy is committed
+ * as plain files.
+ */
+
 /* Is the file of the agent's .git still as we wrote it? */
 static int
 agent_git_has(const struct copy *c, const char *name, const char *text)
@@ -3586,7 +3595,7 @@ copy_commit(struct copy *c, const char *start, const char *parent,
 	}
 }
 
-/* ---- the ledger: one row per attempt --------------------------------- */
+/* ---- the ledger: one row per attempt ------------------------------------- */
 
 /*
  * The ledger is opened once and kept open.  A row is one write and an fsync
@@ -3856,8 +3865,13 @@ ledger_next(const struct experiment *x, char **text, struct attempt *a)
 	return 1;
 }
 
-/* ---- runs: what the rows of the ledger add up to --------------------- */
+/* ---- runs: what the rows of the ledger add up to ------------------------- */
 
+/*
+ * Reading the ledger gives the state of each run.  What is left to do (the next
+ * iteration, the points to measure) and which refs must exist follow from that
+ * state and from the result files.  Nothing else is stored.
+ */
 struct run {
 	int id;
 	int next;			/* the first unfinished iteration, */
@@ -4048,9 +4062,13 @@ row_refs(struct git *g, const struct experiment *x, const struct run *r,
 		git_ref(g, x, branch, r->commits.v[a->iteration], 0);
 }
 
-/* ---- experiment.csv: what defines the experiment --------------------- */
+/* ---- experiment.csv: what defines the experiment ------------------------- */
 
-/* The settings of experiment.csv are a list: keys and values in turn. */
+/*
+ * The first start of a prefix writes the settings of its command line.  A later
+ * start compares: column `agree` of the options tells which may differ.
+ * In memory the settings are a list of words: keys and values in turn.
+ */
 
 static void
 setting_add(struct words *w, const char *key, const char *value)
@@ -4283,10 +4301,10 @@ setting_compare(const struct experiment *x, const char *key,
 	    !(agree == MORE && settings_more(first, current, key)))
 		die(EXIT_USAGE, "prefix %s was started with another value of %s"
 		    ": \"%s\", now \"%s\": use the old value%s, or choose "
-		    "another prefix", x->opt.prefix, key, setting_shown(old, same),
-		    setting_shown(now, same), agree == GROW ?
-		    " or a larger one" : agree == MORE ?
-		    " and add new names only" : "");
+		    "another prefix", x->opt.prefix, key,
+		    setting_shown(old, same), setting_shown(now, same),
+		    agree == GROW ? " or a larger one" :
+		    agree == MORE ? " and add new names only" : "");
 	return 1;
 }
 
@@ -4322,7 +4340,13 @@ settings_agree(const struct experiment *x, const struct words *old,
 	words_free(&both);
 }
 
-/* ---- claude: its prompt, one call, and why it ended ------------------ */
+/* ---- claude: its prompt, one call, and why it ended ---------------------- */
+
+/*
+ * One call fills a struct attempt, except its commit.  The outcome is a pure
+ * function of the transcript, of how the call was ended and of its exit
+ * status: what claude said comes before what the exit status says.
+ */
 
 /* The base prompt, followed by which iteration of which run begins. */
 static char *
@@ -4537,7 +4561,13 @@ claude_message(const struct attempt *a, const struct transcript *t)
 	return stream_end(to, &message);
 }
 
-/* ---- stopping and waiting -------------------------------------------- */
+/* ---- stopping and waiting ------------------------------------------------ */
+
+/*
+ * All processes of the runner share one status and one reason: the first stop
+ * sets them, and no process begins anything new.  A wait, for a lock byte or
+ * for a rate limit, ends at a stop.
+ */
 
 /* Stop everything; the first stop gives exit status and reason. */
 static void
@@ -4646,8 +4676,15 @@ limit_wait(const struct experiment *x, const struct run *r,
 	return 0;
 }
 
-/* ---- measuring: the benchmarks at one point of the experiment -------- */
+/* ---- measuring: the benchmarks at one point of the experiment ------------ */
 
+/*
+ * A point is an iteration of a run; iteration 0 is the baseline.  The copy is
+ * made equal to the point's commit, protected paths come from the baseline,
+ * then setup, build and benchmarks run.  Each benchmark gets a file, which is
+ * complete or absent.  A benchmark that fails has a file without samples, but
+ * at iteration 0 it stops the experiment.
+ */
 struct samples {			/* of one benchmark at one point */
 	double *us;			/* microseconds */
 	size_t n, before;		/* before: of earlier executions */
