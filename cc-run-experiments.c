@@ -3762,6 +3762,26 @@ ledger_path(const struct experiment *x)
 	    "iterations"));
 }
 
+/* Cut a last row that a writer has left without its newline. */
+static void
+ledger_cut(const struct experiment *x)
+{
+	size_t size, end;
+	const char *text;
+	char last;
+
+	if (pread(x->ledger_fd, &last, 1, fd_size(x->ledger_fd) - 1) < 1 ||
+	    last == '\n')
+		return;
+	text = fd_text(x->ledger_fd, &size);
+	for (end = size; end > 0 && text[end - 1] != '\n'; end--)
+		;
+	if (ftruncate(x->ledger_fd, (off_t)end) != 0 ||
+	    fsync(x->ledger_fd) != 0)
+		die(1, "cannot write %s:", ledger_path(x));
+	warn("%s: cut an incomplete last row", ledger_path(x));
+}
+
 /*
  * Append a line to the ledger: one write and an fsync, or exit.  The caller
  * holds the write lock.
@@ -3770,9 +3790,11 @@ static void
 ledger_append(const struct experiment *x, const char *line)
 {
 	size_t size = strlen(line);
-	off_t before = fd_size(x->ledger_fd);
+	off_t before;
 	int error;
 
+	ledger_cut(x);
+	before = fd_size(x->ledger_fd);
 	errno = ENOSPC;			/* what a short write means */
 	if (write(x->ledger_fd, line, size) == (ssize_t)size &&
 	    fsync(x->ledger_fd) == 0)
@@ -3794,9 +3816,8 @@ ledger_open(struct experiment *x, int make)
 {
 	const char *name = experiment_file(x, "iterations");
 	const char *path = ledger_path(x);
+	const char *text;
 	struct stat st;
-	size_t size, cut;
-	char *text;
 
 	if (x->ledger_fd >= 0)
 		close(x->ledger_fd);
@@ -3810,19 +3831,13 @@ ledger_open(struct experiment *x, int make)
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		die(EXIT_USAGE, "%s is a link or no regular file: move it away",
 		    path);
-	text = fd_text(x->ledger_fd, &size);
-	for (cut = strlen(text); cut > 0 && text[cut - 1] != '\n'; cut--)
-		;
-	if (cut > 0 && !begins(text, ledger_line(x, NULL)))
+	text = fd_text(x->ledger_fd, NULL);
+	if (strchr(text, '\n') != NULL && !begins(text, ledger_line(x, NULL)))
 		die(EXIT_USAGE, "the header of %s is not that of this version: "
 		    "move the file away, or choose another prefix", path);
-	if (cut < size && make) {
-		if (ftruncate(x->ledger_fd, (off_t)cut) != 0 ||
-		    fsync(x->ledger_fd) != 0)
-			die(1, "cannot write %s:", path);
-		warn("%s: cut an incomplete last row", path);
-	}
-	if (cut == 0 && make) {
+	if (make)
+		ledger_cut(x);
+	if (make && fd_size(x->ledger_fd) == 0) {
 		ledger_append(x, ledger_line(x, NULL));
 		if (fsync(x->output_fd) != 0)
 			die(1, "cannot write %s:", x->output);

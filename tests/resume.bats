@@ -353,6 +353,19 @@ goes_on() {
 	done
 }
 
+@test "a row that another runner left incomplete is cut before the next row" {
+	rm bin/claude
+	cat > bin/claude <<-'END'
+	#!/bin/sh
+	printf 'exp,1,1' >> "$OUT/exp--iterations.csv"
+	exec "$CCRE_ROOT/contrib/rehearsal-claude" "$@"
+	END
+	chmod +x bin/claude
+	run -0 experiment -r 1 -i 2
+	[[ $output == *cut* ]]
+	[ "$(rows | paste -sd ,)" = '1/1 success,1/2 success' ]
+}
+
 @test "a ledger of another kind is refused in one line and left as it is" {
 	stops_at 2
 	local change
