@@ -2503,34 +2503,34 @@ git_with(struct git *g, int most, const char *const *argv,
 #define git_asks(g, ...) (git_most((g), 1, -1, ARGV(__VA_ARGS__)) == 0)
 
 struct records {			/* of what a git has printed */
-	char *at, *end;
+	char *text;			/* the record that was read */
+	char *next, *end;
+	int delimiter;			/* at the end of each record */
 };
 
 static struct records
-git_records(const struct git *g)
+git_records(const struct git *g, int delimiter)
 {
-	struct records r;
+	struct records r = { .delimiter = delimiter };
 	size_t size;
 
-	r.at = fd_text(g->out, &size);
-	r.end = r.at + size;
+	r.next = fd_text(g->out, &size);
+	r.end = r.next + size;
 	return r;
 }
 
-/* The next record, which ends in `delimiter`; NULL after the last. */
-static char *
-record_next(struct records *r, int delimiter)
+/* Read the next record; return 0 after the last. */
+static int
+record_next(struct records *r)
 {
-	char *record = r->at, *s;
-
-	if (record >= r->end)
-		return NULL;
-	s = memchr(record, delimiter, (size_t)(r->end - record));
-	if (s == NULL)
-		s = r->end;
-	*s = '\0';
-	r->at = s + 1;
-	return record;
+	r->text = r->next;
+	if (r->text >= r->end)
+		return 0;
+	r->next = memchr(r->text, r->delimiter, (size_t)(r->end - r->text));
+	if (r->next == NULL)
+		r->next = r->end;
+	*r->next++ = '\0';
+	return 1;
 }
 
 /* Does name give a commit?  Then git_line() is its id. */
@@ -2708,8 +2708,7 @@ copy_config(struct copy *c)
 {
 	const char *path = copy_path(c, "config"), *text;
 	int sha256 = strlen(c->x->base) > 40;
-	struct records records;
-	char *key, *value;
+	char *value;
 
 	text = pool_printf("[core]\n\trepositoryformatversion = %d\n"
 	    "\tfilemode = true\n\tlogallrefupdates = true\n%s", sha256,
@@ -2718,11 +2717,10 @@ copy_config(struct copy *c)
 	git_most(&c->git, 1, -1, ARGV("config", "--local", "--includes", "-z",
 	    "--get-regexp", "^(core\\.(autocrlf|eol|ignorecase|filemode|"
 	    "symlinks)|filter\\..*|user\\..*)$"));
-	records = git_records(&c->git);
-	while ((key = record_next(&records, '\0')) != NULL) {
-		if ((value = strchr(key, '\n')) != NULL)
+	for (struct records r = git_records(&c->git, '\0'); record_next(&r);) {
+		if ((value = strchr(r.text, '\n')) != NULL)
 			*value++ = '\0';
-		git_or_die(&c->git, "config", "-f", path, "--add", key,
+		git_or_die(&c->git, "config", "-f", path, "--add", r.text,
 		    value == NULL ? "true" : value);
 	}
 }
@@ -2865,16 +2863,14 @@ words_exclude(struct words *w, const char *path)
 static void
 copy_submodules(struct copy *c)
 {
-	struct records records;
-	char *record;
+	const char *path;
 
 	git_or_die(&c->git, "ls-files", "-s", "-z");
-	records = git_records(&c->git);
-	while ((record = record_next(&records, '\0')) != NULL)
-		if (begins(record, "160000 ")) {
-			record = strchr(record, '\t') + 1;
-			words_add(&c->submodules, record);
-			words_exclude(&c->excludes, record);
+	for (struct records r = git_records(&c->git, '\0'); record_next(&r);)
+		if (begins(r.text, "160000 ")) {
+			path = strchr(r.text, '\t') + 1;
+			words_add(&c->submodules, path);
+			words_exclude(&c->excludes, path);
 		}
 }
 
@@ -3074,16 +3070,12 @@ copy_leave(struct copy *c, const char *path)
 static void
 copy_made(struct copy *c)
 {
-	struct records records;
-	char *record;
-
 	git_or_die(&c->git, "ls-files", "-o", "-z", "--exclude-standard",
 	    "--directory", "--no-empty-directory");
-	records = git_records(&c->git);
-	while ((record = record_next(&records, '\0')) != NULL) {
-		if (ends(record, "/"))
-			record[strlen(record) - 1] = '\0';
-		copy_leave(c, record);
+	for (struct records r = git_records(&c->git, '\0'); record_next(&r);) {
+		if (ends(r.text, "/"))
+			r.text[strlen(r.text) - 1] = '\0';
+		copy_leave(c, r.text);
 	}
 }
 
@@ -3289,9 +3281,8 @@ place_check(const struct experiment *x)
 {
 	const char *output = place_output(x), *const *name;
 	struct words exclude = { NULL, 0 };
-	struct records records;
+	struct records r;
 	struct git g;
-	char *record;
 
 	git_open(&g, x);
 	words_set(&g.vars, "GIT_DIR", x->own);
@@ -3302,12 +3293,11 @@ place_check(const struct experiment *x)
 			    "is under way in %s (%s): finish or abort it",
 			    x->top, *name);
 	git_or_die(&g, "-C", x->top, "ls-files", "-v", "-z");
-	for (records = git_records(&g);
-	    (record = record_next(&records, '\0')) != NULL;)
-		if (*record == 'S' || islower((unsigned char)*record))
+	for (r = git_records(&g, '\0'); record_next(&r);)
+		if (*r.text == 'S' || islower((unsigned char)*r.text))
 			die(EXIT_USAGE, "--in-place: git does not look at %s in"
 			    " %s: use git update-index --no-skip-worktree "
-			    "--no-assume-unchanged", record + 2, x->top);
+			    "--no-assume-unchanged", r.text + 2, x->top);
 	if (*output != '\0') {
 		words_exclude(&exclude, output);
 		git_or_die(&g, "-C", x->top, "--literal-pathspecs",
@@ -3319,11 +3309,11 @@ place_check(const struct experiment *x)
 		    "another directory for --in-place", x->opt.output);
 	git_with(&g, 0, ARGV("-C", x->top, "status", "--porcelain", "-z", "--",
 	    "."), &exclude);
-	records = git_records(&g);
-	if ((record = record_next(&records, '\0')) != NULL)
+	r = git_records(&g, '\0');
+	if (record_next(&r))
 		die(EXIT_USAGE, "--in-place: %s has uncommitted changes, for "
 		    "example %s: commit, stash or ignore them", x->top,
-		    record + 3);
+		    r.text + 3);
 	if (git_commit(&g, place_branch))
 		die(EXIT_USAGE, "--in-place: the branch in-place exists: if an "
 		    "experiment was killed, repeat its command; otherwise "
@@ -3425,21 +3415,20 @@ copy_nested(struct copy *c)
 {
 	const char *const *list = ARGV("ls-files", "-s", "-o", "-z",
 	    "--exclude-standard", "--", ".");
-	struct records records;
-	char *record, *path;
+	struct records r;
+	char *path;
 	int tries, found = 1;
 
 	for (tries = 0; found && tries < DEPTH; tries++) {
 		found = 0;
 		git_with(&c->git, 0, list, &c->excludes);
-		records = git_records(&c->git);
-		while ((record = record_next(&records, '\0')) != NULL) {
-			if (begins(record, "160000 ")) {
-				path = strchr(record, '\t') + 1;
+		for (r = git_records(&c->git, '\0'); record_next(&r);) {
+			if (begins(r.text, "160000 ")) {
+				path = strchr(r.text, '\t') + 1;
 				git_or_die(&c->git, "update-index",
 				    "--force-remove", "--", path);
-			} else if (ends(record, "/")) {
-				path = record;
+			} else if (ends(r.text, "/")) {
+				path = r.text;
 				path[strlen(path) - 1] = '\0';
 			} else {
 				continue;
@@ -3454,17 +3443,14 @@ copy_nested(struct copy *c)
 static int
 copy_add_each(struct copy *c)
 {
-	struct records records;
-	char *record;
 	int failed = 0;
 
 	git_with(&c->git, 0, ARGV("ls-files", "-z", "-o", "-m", "-d",
 	    "--exclude-standard", "--", "."), &c->excludes);
-	records = git_records(&c->git);
-	while ((record = record_next(&records, '\0')) != NULL)
+	for (struct records r = git_records(&c->git, '\0'); record_next(&r);)
 		if (git_try(&c->git, "--literal-pathspecs", "add", "-A",
-		    "--ignore-errors", "--", record) != 0) {
-			warn("git cannot add %s: %s", record,
+		    "--ignore-errors", "--", r.text) != 0) {
+			warn("git cannot add %s: %s", r.text,
 			    git_fault(&c->git));
 			failed = 1;
 		}
@@ -3501,21 +3487,19 @@ copy_add(struct copy *c, const char *parent)
 static void
 copy_changes(struct copy *c, const char *tree, struct changes *changes)
 {
-	struct records records;
-	char *record;
 	long added, removed;
 
 	/* From another directory, because attributes can hide lines. */
 	git_or_die(&c->store, "-C", "/", "diff-tree", "-r", "-z", "--numstat",
 	    "--no-renames", c->tree, tree);
-	records = git_records(&c->store);
-	while ((record = record_next(&records, '\0')) != NULL) {
-		if (sscanf(record, "%ld\t%ld\t", &added, &removed) != 2)
+	for (struct records r = git_records(&c->store, '\0');
+	    record_next(&r);) {
+		if (sscanf(r.text, "%ld\t%ld\t", &added, &removed) != 2)
 			added = removed = 0;
 		changes->files++;
 		changes->added += added;
 		changes->removed += removed;
-		if (ends(record, ".md")) {
+		if (ends(r.text, ".md")) {
 			changes->md_added += added;
 			changes->md_removed += removed;
 		}
@@ -5712,21 +5696,18 @@ refs_list(struct git *g, const struct experiment *x, const struct run *runs,
     struct words *refs)
 {
 	const char *rows = pool_printf("\n%s", ledger_text(x));
-	struct records records;
-	char *record;
 
 	git_or_die(g, "for-each-ref", "--format=%(refname)",
 	    pool_printf("refs/heads/%s-run-*", x->opt.prefix),
 	    pool_printf("refs/heads/%s-run-*/**", x->opt.prefix),
 	    pool_printf(REFS "%s/", x->opt.prefix));
-	records = git_records(g);
-	while ((record = record_next(&records, '\n')) != NULL) {
-		words_add(refs, record);
-		if (!is_ref_known(x, runs, rows, record))
+	for (struct records r = git_records(g, '\n'); record_next(&r);) {
+		words_add(refs, r.text);
+		if (!is_ref_known(x, runs, rows, r.text))
 			die(EXIT_USAGE, "%s exists, but the ledger in %s has no"
 			    " row for it: name the --output of the earlier "
 			    "start, or choose another prefix (each arm needs "
-			    "its own)", record, x->output);
+			    "its own)", r.text, x->output);
 	}
 }
 
@@ -5763,18 +5744,17 @@ static void
 baseline_missing(struct git *g, const struct experiment *x)
 {
 	enum { NAMES = 10 };
-	struct records records;
-	char *record, *text;
+	char *text;
 	size_t size;
 	FILE *to = stream_begin(&text, &size);
 	int n = 0;
 
 	git_or_die(g, "for-each-ref", "--format=%(refname:short)",
 	    "refs/heads/");
-	records = git_records(g);
-	while ((record = record_next(&records, '\n')) != NULL && n < NAMES)
-		if (strstr(record, "-iteration-") == NULL)
-			fprintf(to, "%s%s", n++ > 0 ? ", " : "", record);
+	for (struct records r = git_records(g, '\n'); record_next(&r) &&
+	    n < NAMES;)
+		if (strstr(r.text, "-iteration-") == NULL)
+			fprintf(to, "%s%s", n++ > 0 ? ", " : "", r.text);
 	stream_end(to, &text);
 	die(EXIT_USAGE, "no branch or commit \"%s\" in %s: name the baseline as"
 	    " the third operand: the branches are %s", x->opt.baseline,
@@ -5812,17 +5792,13 @@ baseline_find(struct git *g, struct experiment *x, const struct words *old)
 static void
 partial_check(struct git *g, const struct experiment *x)
 {
-	struct records records;
-	char *record;
-
 	if (git_try(g, "config", "--local", "--includes", "--get-regexp",
 	    "^(extensions\\.partialclone|remote\\..*\\.promisor)$") != 0)
 		return;
 	words_set(&g->vars, "GIT_ALLOW_PROTOCOL", "none");
 	git_or_die(g, "rev-list", "--objects", "--missing=print", x->base);
-	records = git_records(g);
-	while ((record = record_next(&records, '\n')) != NULL)
-		if (*record == '?')
+	for (struct records r = git_records(g, '\n'); record_next(&r);)
+		if (*r.text == '?')
 			die(EXIT_USAGE, "%s is a partial clone and lacks "
 			    "objects of %s: fetch them with \"git -C %s fetch "
 			    "--refetch --no-filter\", or make a full clone",
@@ -5870,20 +5846,17 @@ static void
 ignored_tell(const struct experiment *x)
 {
 	enum { NAMES = 5 };
-	struct records records;
 	const char *names = "";
-	char *record;
 	struct git g;
 	int n = 0;
 
 	git_open(&g, x);
 	git_try(&g, "-C", x->top, "ls-files", "-z", "-o", "-i",
 	    "--exclude-standard", "--directory");
-	records = git_records(&g);
-	for (; (record = record_next(&records, '\0')) != NULL; n++)
+	for (struct records r = git_records(&g, '\0'); record_next(&r); n++)
 		if (n < NAMES)
 			names = pool_printf("%s%s%s", names, n > 0 ? ", " : "",
-			    record);
+			    r.text);
 	if (n > 0)
 		say("git ignores %s%s in %s, so the copies lack %s: see "
 		    "--setup", names, n > NAMES ? " ..." : "", x->top,
@@ -5898,19 +5871,16 @@ checkout_check(struct git *g, const struct experiment *x,
 {
 	const char *branch = pool_printf("branch refs/heads/%s-run-",
 	    x->opt.prefix);
-	struct records records;
-	char *record;
 	int id, m;
 
 	git_or_die(g, "worktree", "list", "--porcelain");
-	records = git_records(g);
-	while ((record = record_next(&records, '\n')) != NULL)
-		if (begins(record, branch) && sscanf(record + strlen(branch),
+	for (struct records r = git_records(g, '\n'); record_next(&r);)
+		if (begins(r.text, branch) && sscanf(r.text + strlen(branch),
 		    "%d-iteration-%d", &id, &m) == 2 && id >= x->opt.first &&
 		    id <= x->opt.last && m >= runs[id].next)
 			die(EXIT_USAGE, "the %s is checked out, but the "
 			    "experiment makes it: check out another branch",
-			    record);
+			    r.text);
 }
 
 /* Check what only an experiment with work left needs. */
@@ -6587,16 +6557,15 @@ check_repository(struct git *g, struct experiment *x)
 {
 	const char *dir = x->opt.directory;
 	char *lines[5] = { NULL, NULL, NULL, NULL, NULL };
-	struct records records;
+	struct records r;
 	int i, status;
 
 	status = *dir == '\0' ? 128 : git_try(g, "-C", dir, "rev-parse",
 	    "--path-format=absolute", "--git-common-dir", "--absolute-git-dir",
 	    "--is-bare-repository", "--show-toplevel");
-	records = git_records(g);
-	for (i = 0; i < 5 && (lines[i] = record_next(&records, '\n')) != NULL;
-	    i++)
-		;
+	r = git_records(g, '\n');
+	for (i = 0; i < 5 && record_next(&r); i++)
+		lines[i] = r.text;
 	if (status != 0 && i == 3 && strcmp(lines[2], "true") == 0 &&
 	    !x->opt.in_place)
 		lines[3] = lines[0];	/* a bare one has no work tree */
