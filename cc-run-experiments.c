@@ -342,9 +342,11 @@ static struct {				/* main, show_draw, show_clear */
 	int quiet, verbose;
 } show;
 
-static struct pool {			/* pool_take, pool_free */
+static struct pool {			/* pool_take, pool_free, stream_... */
 	struct pool *next;
-	void *memory;
+	char *memory;
+	size_t size;			/* of the text of a stream, */
+	FILE *stream;			/* which is open, or NULL */
 } *pool;
 
 /* ---- messages: each line for a person passes here ------------------------ */
@@ -428,8 +430,7 @@ pool_take(void *memory)
 {
 	struct pool *p = xrealloc(NULL, sizeof *p);
 
-	p->memory = memory;
-	p->next = pool;
+	*p = (struct pool){ .next = pool, .memory = memory };
 	pool = p;
 	return memory;
 }
@@ -463,23 +464,28 @@ pool_printf(const char *format, ...)
 	return s;
 }
 
-/* Begin and end a stream whose text is in the pool afterwards. */
+/* Begin a stream; stream_end() returns its text, which is in the pool. */
 static FILE *
-stream_begin(char **text, size_t *size)
+stream_begin(void)
 {
-	FILE *to = open_memstream(text, size);
-
-	if (to == NULL)
+	pool_take(NULL);
+	pool->stream = open_memstream(&pool->memory, &pool->size);
+	if (pool->stream == NULL)
 		die(1, "out of memory");
-	return to;
+	return pool->stream;
 }
 
 static char *
-stream_end(FILE *to, char **text)
+stream_end(FILE *to)
 {
+	struct pool *p = pool;
+
+	while (p->stream != to)
+		p = p->next;
+	p->stream = NULL;
 	if (fclose(to) != 0)
 		die(1, "out of memory");
-	return pool_take(*text);
+	return p->memory;
 }
 
 /* Copy s into an array; end the program if it does not fit. */
@@ -633,15 +639,13 @@ quote(FILE *to, const char *s)
 static char *
 quoted(const char *const *words)
 {
-	char *line;
-	size_t size;
-	FILE *to = stream_begin(&line, &size);
+	FILE *to = stream_begin();
 
 	for (; words != NULL && *words != NULL; words++) {
 		quote(to, *words);
 		fputs(words[1] != NULL ? " " : "", to);
 	}
-	return stream_end(to, &line);
+	return stream_end(to);
 }
 
 /* 64-bit FNV-1a. */
@@ -1108,8 +1112,6 @@ show_draw(const struct experiment *x, double now)
 	const struct shared *shared = x->shared;
 	const struct job *j;
 	struct winsize window;
-	char *line;
-	size_t size;
 	int width = 80;
 	FILE *to;
 
@@ -1117,7 +1119,7 @@ show_draw(const struct experiment *x, double now)
 		return;
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
 		width = window.ws_col;
-	to = stream_begin(&line, &size);
+	to = stream_begin();
 	fprintf(to, "$%.2f%s", shared->cost, shared->unknown > 0 ? "+?" : "");
 	for (j = shared->jobs; j < shared->jobs + x->opt.jobs; j++)
 		if (j->pid == 0)
@@ -1132,7 +1134,7 @@ show_draw(const struct experiment *x, double now)
 			    (long)(now - j->start) / 60,
 			    (long)(now - j->start) % 60);
 	/* With room for the ^C that the terminal echoes. */
-	fprintf(stderr, "\r%.*s\033[K", width - 3, stream_end(to, &line));
+	fprintf(stderr, "\r%.*s\033[K", width - 3, stream_end(to));
 	show.drawn = 1;
 }
 
@@ -3035,32 +3037,30 @@ agent_git_file(const struct copy *c, const char *name,
 {
 	const char *users = file_text(AT_FDCWD, pool_printf("%s/%s",
 	    c->x->common, name), NULL);
-	char *text;
-	size_t size, i;
-	FILE *to = stream_begin(&text, &size);
+	FILE *to = stream_begin();
+	const char *text;
+	size_t i;
 
 	fputs(users == NULL ? "" : users, to);
 	for (i = 1; i < made->n; i += 2)
 		fprintf(to, "\n%s", made->v[i]);
-	stream_end(to, &text);
-	if (size > 0)
-		file_write(agent_git(c, name), text, size);
+	text = stream_end(to);
+	if (*text != '\0')
+		file_write(agent_git(c, name), text, strlen(text));
 }
 
 /* Have git neither commit nor remove a path. */
 static void
 copy_leave(struct copy *c, const char *path)
 {
-	char *pattern;
-	size_t size;
-	FILE *to = stream_begin(&pattern, &size);
+	FILE *to = stream_begin();
 
 	words_exclude(&c->excludes, path);
 	for (putc('/', to); *path != '\0'; path++)
 		fprintf(to, strchr("*?[\\ ", *path) != NULL ? "\\%c" : "%c",
 		    *path);
 	words_add(&c->made, "-e");
-	words_add(&c->made, stream_end(to, &pattern));
+	words_add(&c->made, stream_end(to));
 }
 
 /*
@@ -3728,15 +3728,14 @@ static char *
 ledger_line(const struct experiment *x, const struct attempt *a)
 {
 	const char *fields[COLUMNS + 1] = { NULL };
-	char *text;
-	size_t size, i;
-	FILE *to = stream_begin(&text, &size);
+	FILE *to = stream_begin();
+	size_t i;
 
 	for (i = 0; i < COLUMNS; i++)
 		fields[i] = a == NULL ? columns[i].name :
 		    column_print(x, a, &columns[i]);
 	csv_line(to, fields);
-	return stream_end(to, &text);
+	return stream_end(to);
 }
 
 static const char *
@@ -4351,9 +4350,7 @@ settings_agree(const struct experiment *x, const struct words *old,
 static char *
 claude_prompt(const struct experiment *x, int run, int iteration)
 {
-	char *prompt;
-	size_t size;
-	FILE *to = stream_begin(&prompt, &size);
+	FILE *to = stream_begin();
 
 	fprintf(to, "%s\nThis is iteration %d of %ld in run %d.\n", x->prompt,
 	    iteration, x->opt.iterations, run);
@@ -4364,7 +4361,7 @@ claude_prompt(const struct experiment *x, int run, int iteration)
 		fputs("This is the last iteration.\n", to);
 	fputs("When you are done, commit your work with a descriptive"
 	    " message.\n", to);
-	return stream_end(to, &prompt);
+	return stream_end(to);
 }
 
 /* A stream of the lines in the last `most` bytes of a file. */
@@ -4542,9 +4539,8 @@ static char *
 claude_message(const struct attempt *a, const struct transcript *t)
 {
 	const char *said = t->result.text;
-	size_t size, len = strlen(said);
-	char *message;
-	FILE *to = stream_begin(&message, &size);
+	size_t len = strlen(said);
+	FILE *to = stream_begin();
 
 	fprintf(to, "run %d, iteration %d: %s\n\n", a->run, a->iteration,
 	    outcomes[a->outcome].name);
@@ -4557,7 +4553,7 @@ claude_message(const struct attempt *a, const struct transcript *t)
 	    a->run, a->iteration, a->number, outcomes[a->outcome].name);
 	if (a->session[0] != '\0')
 		fprintf(to, "Session: %s\n", a->session);
-	return stream_end(to, &message);
+	return stream_end(to);
 }
 
 /* ---- stopping and waiting ------------------------------------------------ */
@@ -5647,14 +5643,12 @@ static int
 has_row(const struct experiment *x, const char *rows, int run, int iteration,
     int number)
 {
-	char *key;
-	size_t size;
-	FILE *to = stream_begin(&key, &size);
+	FILE *to = stream_begin();
 
 	putc('\n', to);
 	csv_field(to, x->opt.prefix);
 	fprintf(to, ",%d,%d,%d,", run, iteration, number);
-	return strstr(rows, stream_end(to, &key)) != NULL;
+	return strstr(rows, stream_end(to)) != NULL;
 }
 
 /* Is the run asked for, or is there no such run? */
@@ -5744,9 +5738,8 @@ static void
 baseline_missing(struct git *g, const struct experiment *x)
 {
 	enum { NAMES = 10 };
-	char *text;
-	size_t size;
-	FILE *to = stream_begin(&text, &size);
+	FILE *to = stream_begin();
+	const char *text;
 	int n = 0;
 
 	git_or_die(g, "for-each-ref", "--format=%(refname:short)",
@@ -5755,7 +5748,7 @@ baseline_missing(struct git *g, const struct experiment *x)
 	    n < NAMES;)
 		if (strstr(r.text, "-iteration-") == NULL)
 			fprintf(to, "%s%s", n++ > 0 ? ", " : "", r.text);
-	stream_end(to, &text);
+	text = stream_end(to);
 	die(EXIT_USAGE, "no branch or commit \"%s\" in %s: name the baseline as"
 	    " the third operand: the branches are %s", x->opt.baseline,
 	    x->top, n > 0 ? text : "none");
