@@ -291,11 +291,7 @@ static const struct setting {
 };
 
 /* The member of o that s sets. */
-#define LONG_AT(o, s) ((long *)(void *)((char *)(o) + (s)->at))
-#define REAL_AT(o, s) ((double *)(void *)((char *)(o) + (s)->at))
-#define TEXT_AT(o, s) ((const char **)(void *)((char *)(o) + (s)->at))
-#define LIST_AT(o, s) ((struct words *)(void *)((char *)(o) + (s)->at))
-#define FLAG_AT(o, s) ((int *)(void *)((char *)(o) + (s)->at))
+#define MEMBER(type, o, s) (*(type *)(void *)((char *)(o) + (s)->at))
 
 /* What follows an outcome. */
 enum next { NEXT_ITERATION, END_OF_RUN, AGAIN, STOP };
@@ -4092,6 +4088,7 @@ settings_options(const struct options *o, struct words *w)
 {
 	const struct setting *s;
 	const struct benchmark *b;
+	const struct words *list;
 	const char *key, *text;
 	size_t i;
 
@@ -4100,15 +4097,16 @@ settings_options(const struct options *o, struct words *w)
 			continue;
 		key = setting_key(s);
 		if (s->kind == NUMBER) {
-			setting_add(w, key, pool_printf("%ld", *LONG_AT(o, s)));
+			setting_add(w, key, pool_printf("%ld",
+			    MEMBER(long, o, s)));
 		} else if (s->kind == TIME) {
 			setting_add(w, key, pool_printf("%.10g",
-			    *REAL_AT(o, s)));
+			    MEMBER(double, o, s)));
 		} else if (s->kind == TEXT) {
-			text = *TEXT_AT(o, s);
+			text = MEMBER(const char *, o, s);
 			setting_add(w, key, text == NULL ? "" : text);
 		} else if (s->kind == FLAG) {
-			setting_add(w, key, *FLAG_AT(o, s) ? "1" : "0");
+			setting_add(w, key, MEMBER(int, o, s) ? "1" : "0");
 		} else if (s->kind == BENCHMARK) {
 			for (i = 0; i < o->benchmark_n; i++) {
 				b = &o->benchmarks[i];
@@ -4117,8 +4115,9 @@ settings_options(const struct options *o, struct words *w)
 					    "%s=%s", b->name, b->command));
 			}
 		} else {
-			for (i = 0; i < LIST_AT(o, s)->n; i++)
-				setting_add(w, key, LIST_AT(o, s)->v[i]);
+			list = &MEMBER(struct words, o, s);
+			for (i = 0; i < list->n; i++)
+				setting_add(w, key, list->v[i]);
 		}
 	}
 }
@@ -6236,8 +6235,8 @@ usage(void)
 	    "           [-- claude-argument ...]\n\n");
 	for (s = settings; s->name != NULL; s++) {
 		value = s->kind == NUMBER ? pool_printf(" (%ld)",
-		    *LONG_AT(o, s)) : s->kind == TIME ? pool_printf(" (%s)",
-		    duration(*REAL_AT(o, s))) : s->at == AT(output) ?
+		    MEMBER(long, o, s)) : s->kind == TIME ? pool_printf(" (%s)",
+		    duration(MEMBER(double, o, s))) : s->at == AT(output) ?
 		    pool_printf(" (%s)", o->output) : "";
 		printf("  %s --%-25s %s%s\n", s->letter < 256 ?
 		    pool_printf("-%c,", s->letter) : "   ",
@@ -6366,13 +6365,13 @@ option_set(struct options *o, const struct setting *s, const char *value)
 		    s->name, s->value);
 	switch (s->kind) {
 	case NUMBER:
-		*LONG_AT(o, s) = option_number(s, value);
+		MEMBER(long, o, s) = option_number(s, value);
 		break;
 	case TIME:
-		*REAL_AT(o, s) = option_time(s, value);
+		MEMBER(double, o, s) = option_time(s, value);
 		break;
 	case DOLLARS:
-		*REAL_AT(o, s) = option_dollars(s, value);
+		MEMBER(double, o, s) = option_dollars(s, value);
 		break;
 	case RANGE:
 		option_range(o, s, value);
@@ -6381,13 +6380,13 @@ option_set(struct options *o, const struct setting *s, const char *value)
 		option_benchmark(o, s, value);
 		break;
 	case LIST:
-		words_add(LIST_AT(o, s), value);
+		words_add(&MEMBER(struct words, o, s), value);
 		break;
 	case TEXT:
-		*TEXT_AT(o, s) = value;
+		MEMBER(const char *, o, s) = value;
 		break;
 	case FLAG:
-		*FLAG_AT(o, s) = 1;
+		MEMBER(int, o, s) = 1;
 		break;
 	}
 }
