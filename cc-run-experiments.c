@@ -1858,10 +1858,7 @@ struct process {
 	double limit, idle;		/* seconds; idle 0: any silence */
 	const char *mark;		/* if any, a signal to us ends it and */
 					/* leftover processes are killed */
-	int claude;			/* it gets INT before TERM */
-	int (*finished)(void *);	/* asked after LINGER_S of silence */
-	int (*wrong)(void *);		/* asked at its start; -1: too early */
-	void *to;			/* for finished and wrong */
+	struct transcript *claude;	/* of a call, which gets INT first */
 };
 
 struct ended {
@@ -2218,8 +2215,8 @@ leftovers_kill(const char *mark, pid_t leader, int children)
 struct watch {				/* what is known of a child's output */
 	double start, grown, out_grown;
 	off_t size, out_size;
-	int asked;			/* finished() said no to this much */
-	int right;			/* wrong() said no */
+	int asked;			/* this much is not finished */
+	int right;			/* the arm is the one asked for */
 };
 
 /* Why the process must be ended now; BY_ITSELF: it need not. */
@@ -2227,7 +2224,6 @@ static enum why
 process_verdict(const struct process *p, struct watch *w, double now)
 {
 	off_t out = fd_size(p->out), size = out + fd_size(p->err);
-	int wrong;
 
 	if (size != w->size)
 		w->grown = now;
@@ -2242,17 +2238,17 @@ process_verdict(const struct process *p, struct watch *w, double now)
 	if (now - w->start >= p->limit || (stop.signal != 0 &&
 	    now - stop.time >= STOPPING_S && now - w->start >= 1))
 		return BY_LIMIT;
-	if (p->wrong != NULL && !w->right && out > 0 && out < WRONG_SIZE) {
-		wrong = p->wrong(p->to);
-		if (wrong > 0)
+	if (p->claude != NULL && !w->right && out > 0 && out < WRONG_SIZE) {
+		transcript_read(p->claude, p->claude->fd);
+		if (*arm_fault(p->claude) != '\0')
 			return BY_ARM;
-		w->right = wrong == 0;
+		w->right = p->claude->init.type[0] != '\0';
 	}
-	if (p->finished != NULL && !w->asked && now - w->out_grown >=
-	    LINGER_S) {
-		w->asked = 1;
-		if (p->finished(p->to))
+	if (p->claude != NULL && !w->asked && now - w->out_grown >= LINGER_S) {
+		transcript_read(p->claude, p->claude->fd);
+		if (p->claude->result_last && p->claude->tasks.n == 0)
 			return BY_LINGERING;
+		w->asked = 1;
 	}
 	return p->idle > 0 && now - w->grown >= p->idle ?
 	    BY_SILENCE : BY_ITSELF;
@@ -2282,7 +2278,7 @@ process_wait(const struct process *p, pid_t pid, double start, struct ended *e)
 {
 	struct watch w = { .start = start, .grown = start, .out_grown = start };
 	double now = start, until = 0;	/* when the next signal is due */
-	int step = p->claude ? 0 : 1;
+	int step = p->claude != NULL ? 0 : 1;
 
 	for (e->why = BY_ITSELF; !process_over(pid); now = monotonic()) {
 		if (e->why == BY_ITSELF &&
@@ -4451,25 +4447,6 @@ claude_outcome(const struct transcript *t, enum why why, int last, int status,
 	return status == 124 ? TIMED_OUT : FAILURE;
 }
 
-static int
-claude_finished(void *transcript)
-{
-	struct transcript *t = transcript;
-
-	transcript_read(t, t->fd);
-	return t->result_last && t->tasks.n == 0;
-}
-
-/* Is the arm at fault?  -1: there is no init event yet. */
-static int
-claude_wrong(void *transcript)
-{
-	struct transcript *t = transcript;
-
-	transcript_read(t, t->fd);
-	return t->init.type[0] == '\0' ? -1 : *arm_fault(t) != '\0';
-}
-
 /* Set the attempt's columns that the transcript tells. */
 static void
 attempt_told(struct attempt *a, const struct transcript *t)
@@ -4502,8 +4479,7 @@ claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
 	    pool_printf("attempt-%d", a->number));
 	struct process p = { .path = x->claude, .argv = x->command.v,
 	    .vars = &c->vars, .limit = limit, .idle = x->opt.idle_timeout,
-	    .mark = c->mark, .claude = 1, .finished = claude_finished,
-	    .wrong = claude_wrong, .to = t };
+	    .mark = c->mark, .claude = t };
 	struct ended e;
 
 	p.in = fd_scratch_text(claude_prompt(x, a->run, a->iteration));
