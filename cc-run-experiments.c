@@ -1196,21 +1196,6 @@ lock_place(const struct experiment *x, off_t byte, double wait)
 		lock_runs(x, byte - x->lock_start, 0, 0, wait);
 }
 
-/*
- * Lock the runs that are asked for.  A child whose runner was killed ends
- * soon, so wait for it.
- */
-static void
-lock_start(const struct experiment *x)
-{
-	const struct options *o = &x->opt;
-
-	lock_runs(x, 0, o->first, o->last, 0);
-	lock_runs(x, LOCK_CHILD, o->first, o->last, ORPHAN_S);
-	lock_place(x, PLACE, 0);
-	lock_place(x, PLACE_CHILD, ORPHAN_S);
-}
-
 /* Take or release the write lock of the prefix.  Nobody holds it long. */
 static void
 lock_write(const struct experiment *x, int on)
@@ -1220,17 +1205,25 @@ lock_write(const struct experiment *x, int on)
 		die(1, "cannot lock %s/" PROGRAM ".lock:", x->common);
 }
 
+/*
+ * Open the lock file, and lock the runs that are asked for.  A child whose
+ * runner was killed ends soon, so wait for it.
+ */
 static void
 lock_open(struct experiment *x)
 {
+	const struct options *o = &x->opt;
 	const char *path = pool_printf("%s/" PROGRAM ".lock", x->common);
 
 	x->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC, 0666);
 	if (x->lock_fd < 0)
 		die(1, "cannot open %s:", path);
-	x->lock_start = (off_t)(hash(0, x->opt.prefix) % (1ULL << 40) <<
-	    LOCK_BITS);
+	x->lock_start = (off_t)(hash(0, o->prefix) % (1ULL << 40) << LOCK_BITS);
+	lock_runs(x, 0, o->first, o->last, 0);
+	lock_runs(x, LOCK_CHILD, o->first, o->last, ORPHAN_S);
+	lock_place(x, PLACE, 0);
+	lock_place(x, PLACE_CHILD, ORPHAN_S);
 }
 
 /* ---- CSV: RFC 4180 with LF ----------------------------------------------- */
@@ -6670,7 +6663,6 @@ experiment(struct git *g, struct experiment *x)
 	long id;
 
 	lock_open(x);
-	lock_start(x);
 	x->shared = shared_make();
 	x->job = x->shared->jobs;
 	runs = experiment_open(g, x);
