@@ -1733,18 +1733,6 @@ event_field(struct json *j)
 		event_tokens(&t->event, j);
 }
 
-/* Note that a background task has begun or ended. */
-static void
-event_task(struct transcript *t, const char *subtype, const char *task)
-{
-	size_t i = words_find(&t->tasks, task);
-
-	if (strcmp(subtype, "task_started") == 0)
-		words_add(&t->tasks, task);
-	else if (i < t->tasks.n)
-		words_remove(&t->tasks, i);
-}
-
 /*
  * Count the tokens of an assistant message, which comes once for each of its
  * content blocks, with the usage at its start: output tokens are not known.
@@ -1768,6 +1756,7 @@ static void
 event_end(struct transcript *t)
 {
 	const struct event *e = &t->event;
+	size_t i = words_find(&t->tasks, e->task);
 
 	t->json |= e->type[0] != '\0';
 	if (strcmp(e->type, "result") == 0) {
@@ -1783,9 +1772,11 @@ event_end(struct transcript *t)
 	} else if (strcmp(e->type, "system") == 0) {
 		if (strcmp(e->subtype, "init") == 0)
 			t->init = *e;
-		else if (begins(e->subtype, "task_started") ||
-		    begins(e->subtype, "task_notification"))
-			event_task(t, e->subtype, e->task);
+		else if (strcmp(e->subtype, "task_started") == 0)
+			words_add(&t->tasks, e->task);
+		else if (begins(e->subtype, "task_notification") &&
+		    i < t->tasks.n)
+			words_remove(&t->tasks, i);
 	}
 }
 
