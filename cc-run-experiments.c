@@ -2852,17 +2852,6 @@ copy_submodules(struct copy *c)
 		}
 }
 
-/* Remember when the attempt begins, by the clock of the file system. */
-static void
-copy_begin(struct copy *c)
-{
-	struct stat st;
-
-	copy_tmp(c);
-	if (lstat(copy_path(c, "tmp"), &st) == 0)
-		c->since = st.st_ctim;
-}
-
 /* Remember that the index equals a commit. */
 static void
 copy_note(struct copy *c, const char *commit)
@@ -4980,6 +4969,7 @@ copy_prepare(struct copy *c, int run, int iteration, const char *commit,
     int all)
 {
 	enum measured result = MEASURED;
+	struct stat st;
 
 	copy_reset(c, commit, all);
 	if (c->clean && c->x->opt.setup != NULL) {
@@ -4994,7 +4984,9 @@ copy_prepare(struct copy *c, int run, int iteration, const char *commit,
 		place_git(c, commit);
 	else
 		copy_new_git(c, run, iteration, commit);
-	copy_begin(c);
+	copy_tmp(c);			/* its time is the file system's now */
+	if (lstat(copy_path(c, "tmp"), &st) == 0)
+		c->since = st.st_ctim;
 	return result == MEASURED ? MEASURED : STOPPED;
 }
 
