@@ -2576,8 +2576,8 @@ struct copy {
 	struct words submodules;	/* their paths, */
 	struct words excludes;		/* pathspecs that git add leaves out */
 	struct words made;		/* by --setup: "-e", pattern, ... */
-	char *head, *refs;		/* as we wrote them into .git */
-	char branch[64];		/* in the agent's .git */
+	const char *branch;		/* the agent's; this and the texts of */
+	const char *head, *refs;	/* its .git end with the attempt */
 	int gate_fd;			/* see the section on measuring */
 };
 
@@ -2746,8 +2746,6 @@ copy_remove(struct copy *c)
 	words_free(&c->submodules);
 	words_free(&c->excludes);
 	words_free(&c->made);
-	free(c->head);
-	free(c->refs);
 }
 
 /*
@@ -2995,7 +2993,7 @@ store_link(const struct copy *c)
 	}
 }
 
-/* Copy a file of the user's git directory, and add the patterns of a list. */
+/* Copy a file of the user's git directory; add the patterns of a list. */
 static void
 agent_git_file(const struct copy *c, const char *name,
     const struct words *made)
@@ -3007,7 +3005,7 @@ agent_git_file(const struct copy *c, const char *name,
 	size_t i;
 
 	fputs(users == NULL ? "" : users, to);
-	for (i = 1; i < made->n; i += 2)
+	for (i = 1; made != NULL && i < made->n; i += 2)
 		fprintf(to, "\n%s", made->v[i]);
 	text = stream_end(to);
 	if (*text != '\0')
@@ -3050,7 +3048,6 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 {
 	static const char *const dirs[] = { "", "objects", "objects/pack",
 	    "objects/info", "refs", "refs/heads", "refs/tags", "info", NULL };
-	const struct words none = { NULL, 0 };
 	const char *const *dir;
 
 	store_pack(c, start);
@@ -3061,14 +3058,12 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 	file_copy(copy_path(c, "index"), agent_git(c, "index"));
 	file_copy(copy_path(c, "config"), agent_git(c, "config"));
 	agent_git_file(c, "info/exclude", &c->made);
-	agent_git_file(c, "info/attributes", &none);
-	agent_git_file(c, "shallow", &none);
-	COPY(c->branch, pool_printf("run-%d-iteration-%d", run, iteration));
-	free(c->head);
-	free(c->refs);
-	c->head = xstrdup(pool_printf("ref: refs/heads/%s\n", c->branch));
-	c->refs = xstrdup(pool_printf("%s refs/heads/%s\n%s refs/heads/%s\n",
-	    c->x->base, c->x->branch, start, c->branch));
+	agent_git_file(c, "info/attributes", NULL);
+	agent_git_file(c, "shallow", NULL);
+	c->branch = pool_printf("run-%d-iteration-%d", run, iteration);
+	c->head = pool_printf("ref: refs/heads/%s\n", c->branch);
+	c->refs = pool_printf("%s refs/heads/%s\n%s refs/heads/%s\n",
+	    c->x->base, c->x->branch, start, c->branch);
 	file_write(agent_git(c, "packed-refs"), c->refs, strlen(c->refs));
 	file_write(agent_git(c, "HEAD"), c->head, strlen(c->head));
 }
