@@ -3151,7 +3151,7 @@ static void
 place_open(struct copy *c)
 {
 	const struct experiment *x = c->x;
-	const char *index = pool_printf("%s/index", x->own), *head;
+	const char *index = pool_printf("%s/index", x->own);
 
 	if (*place_output(x) != '\0')
 		copy_leave(c, place_output(x));
@@ -3159,12 +3159,11 @@ place_open(struct copy *c)
 		return;
 	if (access(index, F_OK) == 0)
 		file_copy(index, copy_path(c, "index"));
-	if (git_try(&c->git, "symbolic-ref", "-q", "HEAD") == 0) {
-		head = git_line(&c->git);
-		git_or_die(&c->git, "symbolic-ref", place_home(x), head);
-	} else {
+	if (git_try(&c->git, "symbolic-ref", "-q", "HEAD") == 0)
+		git_or_die(&c->git, "symbolic-ref", place_home(x),
+		    git_line(&c->git));
+	else
 		git_or_die(&c->git, "update-ref", place_home(x), "HEAD");
-	}
 }
 
 /* Have a commit checked out on the agent's branch.  The files equal it. */
@@ -3184,15 +3183,11 @@ place_git(struct copy *c, const char *commit)
 static void
 place_head(struct copy *c, const char *start, char parent[ID_SIZE])
 {
-	char head[ID_SIZE];
-
 	place_tidy(c);
 	copy_to(parent, ID_SIZE, start);
-	if (!git_commit(&c->git, "HEAD"))
-		return;
-	COPY(head, git_line(&c->git));
-	if (git_try(&c->git, "merge-base", "--is-ancestor", start, head) == 0)
-		copy_to(parent, ID_SIZE, head);
+	if (git_try(&c->git, "merge-base", "--is-ancestor", start,
+	    "HEAD") == 0 && git_commit(&c->git, "HEAD"))
+		copy_to(parent, ID_SIZE, git_line(&c->git));
 }
 
 /* Take our output directory, which the agent may have committed, away. */
@@ -3229,10 +3224,7 @@ place_return(struct copy *c)
 		git_or_die(&c->git, "update-ref", "--no-deref", "HEAD",
 		    commit);
 	git_or_die(&c->git, "update-ref", "-d", place_branch);
-	if (branch != NULL)
-		git_or_die(&c->git, "symbolic-ref", "-d", home);
-	else
-		git_or_die(&c->git, "update-ref", "-d", home);
+	git_or_die(&c->git, "update-ref", "--no-deref", "-d", home);
 }
 
 /* Exit if the work tree has something that would be lost. */
