@@ -2112,7 +2112,6 @@ process_has_mark(pid_t pid, const char *mark)
 
 struct sweep {
 	const char *mark;
-	pid_t leader;			/* ended, not yet reaped */
 	int children;			/* all our children are the run's */
 	int reaped;			/* orphans that came and ended */
 };
@@ -2128,8 +2127,8 @@ is_leftover(struct sweep *w, pid_t pid)
 	if (state == 'X' || (state == 'Z' && !ours))
 		return 0;
 	if (state == 'Z') {		/* its other threads may live on */
-		if (pid == w->leader || waitpid(pid, NULL, WNOHANG) == 0)
-			return pid != w->leader;
+		if (waitpid(pid, NULL, WNOHANG) == 0)
+			return 1;
 		w->reaped++;
 		return 0;
 	}
@@ -2157,13 +2156,13 @@ leftover_kill(struct sweep *w, pid_t pid)
 
 /*
  * Kill the leftover processes of a run, until a look finds none and none has
- * come and ended meanwhile.  Return how many there were, or -1 if /proc does
- * not tell.
+ * come and ended meanwhile.  `leader`, if not 0, has ended and is not reaped.
+ * Return how many there were, or -1 if /proc does not tell.
  */
 static int
 leftovers_kill(const char *mark, pid_t leader, int children)
 {
-	struct sweep sweep = { mark, leader, children, 0 }, *w = &sweep;
+	struct sweep sweep = { mark, children, 0 }, *w = &sweep;
 	double start = monotonic();
 	int count = 0, again = 1, reaped;
 	struct dirent *d;
@@ -2179,7 +2178,7 @@ leftovers_kill(const char *mark, pid_t leader, int children)
 		again = 0;
 		for (rewinddir(proc); errno = 0, (d = readdir(proc)) != NULL;) {
 			pid = (pid_t)strtol(d->d_name, NULL, 10);
-			if (pid <= 1 || pid == getpid() || pid == w->leader ||
+			if (pid <= 1 || pid == getpid() || pid == leader ||
 			    !is_leftover(w, pid))
 				continue;
 			count++;
