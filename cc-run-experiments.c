@@ -83,7 +83,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -1091,9 +1090,8 @@ show_one(const struct experiment *x, const struct job *j, double now,
 	long s = (long)(now - j->start), limit = (long)j->limit;
 	int done = limit > 0 ? (int)(20 * s / limit) : 0;
 
-	fprintf(to, " run %d/%ld iteration %d/%ld%s%s", j->run, x->opt.runs,
-	    j->iteration, x->opt.iterations, *j->state != '\0' ? " " : "",
-	    j->state);
+	fprintf(to, " %s%s%s", point_name(x, j->run, j->iteration),
+	    *j->state != '\0' ? " " : "", j->state);
 	if (width >= 72)
 		fprintf(to, " [%-20.*s]", done > 20 ? 20 : done, hashes);
 	fprintf(to, " %ld:%02ld", s / 60, s % 60);
@@ -2477,7 +2475,6 @@ git_with(struct git *g, int most, const char *const *argv,
 #define ARGV(...) ((const char *const[]){ "git", __VA_ARGS__, NULL })
 #define git_try(g, ...) git_run((g), -1, ARGV(__VA_ARGS__))
 #define git_or_die(g, ...) git_most((g), 0, -1, ARGV(__VA_ARGS__))
-#define git_asks(g, ...) (git_most((g), 1, -1, ARGV(__VA_ARGS__)) == 0)
 
 struct records {			/* of what a git has printed */
 	char *text;			/* the record that was read */
