@@ -569,9 +569,7 @@ words_add(struct words *w, const char *word)
 static void
 words_append(struct words *w, const struct words *more)
 {
-	size_t i;
-
-	for (i = 0; i < more->n; i++)
+	for (size_t i = 0; i < more->n; i++)
 		words_add(w, more->v[i]);
 }
 
@@ -926,11 +924,10 @@ dir_open(int at, const char *name)
 static int
 files_empty(DIR *dir, int root, int depth)
 {
-	struct dirent *d;
 	DIR *below;
 	int moved = 0;
 
-	while ((d = dir_next(dir)) != NULL) {
+	for (struct dirent *d; (d = dir_next(dir)) != NULL;) {
 		if (unlinkat(dirfd(dir), d->d_name, 0) == 0 ||
 		    (below = dir_open(dirfd(dir), d->d_name)) == NULL)
 			continue;
@@ -1354,9 +1351,8 @@ space_check(const struct experiment *x)
 {
 	const char *const paths[] = { x->directory, x->common, x->output };
 	struct statvfs disk;
-	size_t i;
 
-	for (i = 0; i < sizeof paths / sizeof *paths; i++)
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		if (statvfs(paths[i], &disk) == 0 &&
 		    ((double)disk.f_bavail * (double)disk.f_frsize <
 		    FREE_MB * 1e6 ||
@@ -1647,10 +1643,9 @@ event_tokens(struct event *e, const struct json *j)
 	    "/outputTokens", "/cacheReadInputTokens",
 	    "/cacheCreationInputTokens" };
 	double more = strtod(j->text, NULL);
-	int i;
 
 	e->models = 1;
-	for (i = 0; i < TOKENS; i++)
+	for (int i = 0; i < TOKENS; i++)
 		if (ends(j->path, keys[i]) && more > 0 && more < 1e12)
 			e->tokens[i] += (long long)more;
 }
@@ -1719,12 +1714,11 @@ static void
 event_field(struct json *j)
 {
 	struct transcript *t = j->to;
-	size_t i;
 
 	arm_field(t, &t->event, j);
 	if (j->end)
 		return;
-	for (i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
+	for (size_t i = 0; i < sizeof event_fields / sizeof *event_fields; i++)
 		if (strcmp(j->path, event_fields[i].path) == 0)
 			event_set(&t->event, &event_fields[i], j->text);
 	if (begins(j->path, "modelUsage/"))
@@ -1738,14 +1732,12 @@ event_field(struct json *j)
 static void
 event_message(struct transcript *t, const struct event *e)
 {
-	int i;
-
 	if (e->message[0] == '\0' || (t->messages.n > 0 &&
 	    is_one(e->message, t->messages.v)) ||
 	    strcmp(e->message_model, "<synthetic>") == 0)
 		return;
 	words_add(&t->messages, e->message);
-	for (i = 0; i < TOKENS; i++)
+	for (int i = 0; i < TOKENS; i++)
 		t->used[i] += strtoll(e->used[i], NULL, 10);
 }
 
@@ -1861,7 +1853,6 @@ signals_block(void)
 {
 	const int stops[] = { SIGTERM, SIGINT, SIGHUP };
 	struct sigaction action = { 0 }, was;
-	size_t i;
 
 	sigemptyset(&stop.set);
 	sigemptyset(&action.sa_mask);
@@ -1871,7 +1862,7 @@ signals_block(void)
 	sigaction(SIGALRM, &action, NULL);
 	sigaddset(&stop.set, SIGCHLD);
 	sigaddset(&stop.set, SIGALRM);
-	for (i = 0; i < sizeof stops / sizeof *stops; i++) {
+	for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
 		sigaction(stops[i], NULL, &was);
 		if (was.sa_handler == SIG_IGN && stops[i] != SIGTERM)
 			continue;		/* nohup: it stays ignored */
@@ -2138,10 +2129,9 @@ static int
 leftover_kill(struct sweep *w, pid_t pid)
 {
 	const struct timespec moment = { 0, 200000 };
-	int tries;
 
 	process_kill(pid, SIGKILL);
-	for (tries = 0; is_leftover(w, pid); tries++) {
+	for (int tries = 0; is_leftover(w, pid); tries++) {
 		if (tries == 5000) {
 			warn("process %ld cannot be killed: end it, because it"
 			    " can disturb measurements", (long)pid);
@@ -2332,9 +2322,8 @@ vars_copy(struct words *to, const char *const *more)
 	    "GIT_TRACE", "GIT_DEFAULT_HASH=", "GIT_ATTR_SOURCE=", MARK "=",
 	    NULL };
 	extern char **environ;
-	char **e;
 
-	for (e = environ; *e != NULL; e++)
+	for (char **e = environ; *e != NULL; e++)
 		if (!begins_one(*e, dropped) && !begins_one(*e, more))
 			words_add(to, *e);
 }
@@ -2369,11 +2358,10 @@ vars_git(struct words *w)
 	static const char *const fixed[] = { "GIT_NO_REPLACE_OBJECTS", "1",
 	    "GIT_TERMINAL_PROMPT", "0", "GIT_EDITOR", "false", "GIT_PAGER",
 	    "cat", "GIT_OPTIONAL_LOCKS", "0", "LC_ALL", "C", NULL };
-	int i;
 
 	vars_copy(w, &(const char *const){ NULL });
 	vars_config(w, config);
-	for (i = 0; fixed[i] != NULL; i += 2)
+	for (int i = 0; fixed[i] != NULL; i += 2)
 		words_set(w, fixed[i], fixed[i + 1]);
 }
 
@@ -2610,9 +2598,8 @@ run_remove(const struct experiment *x, int run)
 {
 	const char *now = pool_printf("%s/run-%d", x->copies, run);
 	const char *old = pool_printf("%s.old", now);
-	int tries;
 
-	for (tries = 0; tries < 10; tries++, nap(100)) {
+	for (int tries = 0; tries < 10; tries++, nap(100)) {
 		files_remove(AT_FDCWD, old);
 		if (rename(now, old) == 0)
 			files_remove(AT_FDCWD, old);
@@ -2648,9 +2635,8 @@ copy_views(struct copy *c)
 {
 	struct git *const views[] = { &c->git, &c->store, &c->taker };
 	const struct experiment *x = c->x;
-	size_t i;
 
-	for (i = 0; i < sizeof views / sizeof *views; i++) {
+	for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
 		git_open(views[i], x);
 		words_set(&views[i]->vars, "GIT_DIR", x->opt.in_place ?
 		    x->own : x->common);
@@ -2802,11 +2788,10 @@ copy_enter(struct copy *c)
 static void
 copy_sweep(const struct copy *c, DIR *dir, int depth, int files)
 {
-	struct dirent *d;
 	struct stat st;
 	DIR *below;
 
-	while ((d = dir_next(dir)) != NULL) {
+	for (struct dirent *d; (d = dir_next(dir)) != NULL;) {
 		if ((depth == 0 && strcmp(d->d_name, ".git") == 0) ||
 		    (d->d_type == DT_REG && !files) || d->d_type == DT_LNK ||
 		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW))
@@ -2866,7 +2851,6 @@ copy_reset(struct copy *c, const char *commit, int all)
 {
 	int place = c->x->opt.in_place, tries, status = 1;
 	const char *const *clean;
-	size_t i;
 
 	copy_enter(c);
 	all &= !place;
@@ -2877,7 +2861,7 @@ copy_reset(struct copy *c, const char *commit, int all)
 		words_free(&c->made);
 		while (c->excludes.n > c->submodules.n)
 			words_remove(&c->excludes, c->excludes.n - 1);
-		for (i = 0; i < c->submodules.n; i++)
+		for (size_t i = 0; i < c->submodules.n; i++)
 			path_remove(c->submodules.v[i]);
 	}
 	for (tries = 0; tries < (place ? 1 : 2) && status != 0; tries++) {
@@ -2907,10 +2891,9 @@ store_hash(const struct copy *c)
 {
 	DIR *dir = dir_open(AT_FDCWD, copy_path(c, "store/pack"));
 	unsigned long long sum = 0;
-	struct dirent *d;
 	struct stat st;
 
-	while ((d = dir_next(dir)) != NULL)
+	for (struct dirent *d; (d = dir_next(dir)) != NULL;)
 		if (fstatat(dirfd(dir), d->d_name, &st,
 		    AT_SYMLINK_NOFOLLOW) == 0)
 			sum += hash((unsigned long long)st.st_size ^
@@ -2979,9 +2962,8 @@ store_link(const struct copy *c)
 {
 	DIR *dir = dir_open(AT_FDCWD, copy_path(c, "store/pack"));
 	const char *from, *to;
-	struct dirent *d;
 
-	while ((d = dir_next(dir)) != NULL) {
+	for (struct dirent *d; (d = dir_next(dir)) != NULL;) {
 		from = copy_path(c, pool_printf("store/pack/%s", d->d_name));
 		to = agent_git(c, pool_printf("objects/pack/%s", d->d_name));
 		if (link(from, to) != 0)
@@ -2998,10 +2980,9 @@ agent_git_file(const struct copy *c, const char *name,
 	    c->x->common, name), NULL);
 	FILE *to = stream_begin();
 	const char *text;
-	size_t i;
 
 	fputs(users == NULL ? "" : users, to);
-	for (i = 1; made != NULL && i < made->n; i += 2)
+	for (size_t i = 1; made != NULL && i < made->n; i += 2)
 		fprintf(to, "\n%s", made->v[i]);
 	text = stream_end(to);
 	if (*text != '\0')
@@ -3044,11 +3025,10 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
 {
 	static const char *const dirs[] = { "", "objects", "objects/pack",
 	    "objects/info", "refs", "refs/heads", "refs/tags", "info", NULL };
-	const char *const *dir;
 
 	store_pack(c, start);
 	files_remove(AT_FDCWD, agent_git(c, ""));
-	for (dir = dirs; *dir != NULL; dir++)
+	for (const char *const *dir = dirs; *dir != NULL; dir++)
 		directory_make(agent_git(c, *dir), 0777);
 	store_link(c);
 	file_copy(copy_path(c, "index"), agent_git(c, "index"));
@@ -3122,11 +3102,9 @@ place_output(const struct experiment *x)
 static void
 place_tidy(const struct copy *c)
 {
-	const char *const *name;
-
-	for (name = place_states; *name != NULL; name++)
+	for (const char *const *name = place_states; *name != NULL; name++)
 		files_remove(AT_FDCWD, pool_printf("%s/%s", c->x->own, *name));
-	for (name = place_rest; *name != NULL; name++)
+	for (const char *const *name = place_rest; *name != NULL; name++)
 		files_remove(AT_FDCWD, pool_printf("%s/%s", c->x->own, *name));
 	unlink(pool_printf("%s/packed-refs.lock", c->x->common));
 	unlink(pool_printf("%s/%s.lock", c->x->common, place_branch));
