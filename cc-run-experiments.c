@@ -531,13 +531,13 @@ ends(const char *s, const char *with)
 	return len >= end && strcmp(s + len - end, with) == 0;
 }
 
-/* Is s one of a NULL-terminated list? */
+/* Is s one of a NULL-terminated list?  A list of NULL is empty. */
 static int
 is_one(const char *s, const char *const *list)
 {
-	while (*list != NULL && strcmp(s, *list) != 0)
+	while (list != NULL && *list != NULL && strcmp(s, *list) != 0)
 		list++;
-	return *list != NULL;
+	return list != NULL && *list != NULL;
 }
 
 /* Is path dir itself or inside it? */
@@ -1732,8 +1732,7 @@ event_field(struct json *j)
 static void
 event_message(struct transcript *t, const struct event *e)
 {
-	if (e->message[0] == '\0' || (t->messages.n > 0 &&
-	    is_one(e->message, t->messages.v)) ||
+	if (e->message[0] == '\0' || is_one(e->message, t->messages.v) ||
 	    strcmp(e->message_model, "<synthetic>") == 0)
 		return;
 	words_add(&t->messages, e->message);
@@ -3964,25 +3963,18 @@ diffstats_write(const struct experiment *x)
 	lock_write(x, 0);
 }
 
-/* Is the ref in the list, which may be NULL? */
-static int
-has_ref(const struct words *refs, const char *ref)
-{
-	return refs != NULL && refs->n > 0 && is_one(ref, refs->v);
-}
-
 /* Make the refs that follow from a row, except those of the list. */
 static void
 row_refs(struct git *g, const struct experiment *x, const struct run *r,
-    const struct attempt *a, const struct words *refs)
+    const struct attempt *a, const char *const *refs)
 {
 	const char *attempt = attempt_ref(x, a->run, a->iteration, a->number);
 	const char *branch = branch_ref(x, a->run, a->iteration);
 
 	if (a->commit[0] != '\0' && !outcomes[a->outcome].keep &&
-	    !has_ref(refs, attempt))
+	    !is_one(attempt, refs))
 		git_ref(g, x, attempt, a->commit, 0);
-	if (a->finished == 1 && !has_ref(refs, branch))
+	if (a->finished == 1 && !is_one(branch, refs))
 		git_ref(g, x, branch, r->commits.v[a->iteration], 0);
 }
 
@@ -5640,7 +5632,7 @@ refs_follow(struct git *g, const struct experiment *x, struct run *runs,
 			words_add(&r->commits, r->commits.v[n - 1]);
 			words_remove(&r->commits, r->commits.n - 2);
 		} else if (r->rows > 0) {
-			row_refs(g, x, r, &r->last, refs);
+			row_refs(g, x, r, &r->last, refs->v);
 		}
 	}
 }
