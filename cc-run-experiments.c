@@ -1557,9 +1557,8 @@ struct event {				/* one line; what it lacks is "" */
 	char text[TEXT_SIZE];		/* result, or the last of errors */
 	long long tokens[TOKENS];	/* the sum over models */
 	int models;			/* modelUsage has tokens */
-	int inside, outside;		/* plugins of the arm, and others */
-	char other[NAME_SIZE];		/* a plugin that is not the arm's */
-	char fault[NAME_SIZE];		/* why the arm is not as asked */
+	int inside;			/* plugins of the arm */
+	char fault[512];		/* why the arm is not as asked */
 	char name[NAME_SIZE];		/* of the array element that is read, */
 	char detail[NAME_SIZE];		/* and its status or message */
 };
@@ -1659,12 +1658,11 @@ arm_plugin(struct event *e, const char *plugin, const char *path)
 	if (strcmp(path, "builtin") == 0)
 		return;
 	if (*plugin != '\0' && is_inside(realpath(path, real) != NULL ? real :
-	    path, plugin)) {
+	    path, plugin))
 		e->inside++;
-	} else {
-		e->outside++;
-		CUT(e->other, path);
-	}
+	else
+		CUT(e->fault, pool_printf("claude has loaded the plugin \"%s\""
+		    ", which is not part of this arm", path));
 }
 
 /* An element of plugin_errors or mcp_servers has been read. */
@@ -1802,9 +1800,6 @@ arm_fault(const struct transcript *t)
 
 	if (e->type[0] == '\0' || e->fault[0] != '\0')
 		return e->fault;
-	if (e->outside > 0)
-		return pool_printf("claude has loaded the plugin \"%s\", which"
-		    " is not part of this arm", e->other);
 	if (*t->plugin != '\0' && e->inside == 0)
 		return pool_printf("claude has not loaded the plugin %s",
 		    t->plugin);
