@@ -490,7 +490,8 @@ copy_to(char *array, size_t size, const char *s)
 	size_t len = strlen(s);
 
 	if (len >= size)
-		die(1, "the name or path \"%.60s...\" is too long", s);
+		die(1, "the name or path \"%.60s...\" is too long: choose a "
+		    "shorter one", s);
 	memmove(array, s, len + 1);
 }
 
@@ -659,7 +660,7 @@ monotonic(void)
 	struct timespec t;
 
 	if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
-		die(1, "clock_gettime:");
+		die(1, "cannot read the clock:");
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -744,7 +745,8 @@ fd_text(int fd, size_t *size)
 
 	while (n < most && got > 0) {
 		if ((got = pread(fd, text + n, most - n, (off_t)n)) < 0)
-			die(1, "cannot read a file:");
+			die(1, "cannot read a file of the experiment or in "
+			    "TMPDIR:");
 		n += (size_t)got;
 	}
 	text[n] = '\0';
@@ -788,7 +790,8 @@ fd_stream(int fd, off_t start)
 
 	if (copy < 0 || lseek(copy, start, SEEK_SET) < 0 ||
 	    (in = fdopen(copy, "r")) == NULL)
-		die(1, "cannot duplicate a descriptor:");
+		die(1, "cannot open an output of claude or a benchmark twice "
+		    "(see ulimit -n):");
 	return in;
 }
 
