@@ -2037,7 +2037,7 @@ process_over(pid_t pid)
 	for (;;) {
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
-			die(1, "waitid:");
+			die(1, "cannot wait for a child process:");
 		if (info.si_pid == 0 || info.si_pid == pid)
 			return info.si_pid == pid;
 		waitpid(info.si_pid, NULL, 0);
@@ -2174,8 +2174,10 @@ leftovers_kill(const char *mark, pid_t leader, int children)
 		again |= w->reaped != reaped;
 	}
 	if (again)
-		warn("leftover processes of claude or a benchmark still run: "
-		    "end them, because they can disturb measurements");
+		warn("leftover processes of claude or a benchmark still run "
+		    "after %d s: end those with " MARK "=%s in their "
+		    "environment, because they can disturb measurements",
+		    SWEEP_S, mark);
 	closedir(proc);
 	return count;
 }
@@ -2288,7 +2290,7 @@ process_run(const struct process *p, struct ended *e)
 		e->survivors = leftovers_kill(p->mark, pid, stop.parent != 0);
 	process_kill(-pid, SIGKILL);	/* before the reaping: see above */
 	if (waitpid(pid, &status, 0) < 0)
-		die(1, "waitpid:");
+		die(1, "cannot wait for %s:", p->path);
 	e->status = process_status(status);
 }
 
@@ -2390,11 +2392,11 @@ git_run(struct git *g, int in, const char *const *argv)
 	struct ended e;
 
 	if (ftruncate(g->out, 0) != 0 || ftruncate(g->err, 0) != 0)
-		die(1, "cannot empty a temporary file:");
+		die(1, "cannot empty a temporary file (set TMPDIR):");
 	process_run(&p, &e);
 	if (e.why == BY_LIMIT)
-		warn("%s %s timed out after %s", argv[0], argv[1],
-		    duration(e.seconds));
+		warn("%s %s timed out after %s: see whether its disk is slow",
+		    argv[0], argv[1], duration(e.seconds));
 	return e.status;
 }
 
