@@ -2620,8 +2620,8 @@ copy_tmp(const struct copy *c)
 
 	if (lstat(c->run_dir, &st) != 0 || st.st_ino != c->noted.st_ino ||
 	    st.st_dev != c->noted.st_dev)
-		die(1, "%s was replaced while claude or a benchmark ran",
-		    c->run_dir);
+		die(1, "%s was replaced while claude or a benchmark ran: no "
+		    "command may move or remove it", c->run_dir);
 	if (lstat(copy_path(c, "index"), &st) == 0 && !S_ISREG(st.st_mode))
 		files_remove(AT_FDCWD, copy_path(c, "index"));
 	files_remove(AT_FDCWD, copy_path(c, "tmp"));
@@ -2704,7 +2704,7 @@ copy_open(struct copy *c, const struct experiment *x, int run)
 	if (!x->opt.in_place)
 		directory_make(c->dir, 0777);
 	if (lstat(c->run_dir, &c->noted) != 0)
-		die(1, "cannot look at %s:", c->run_dir);
+		die(1, "cannot find %s, which was just made:", c->run_dir);
 	copy_tmp(c);
 	copy_views(c);
 	copy_config(c);
@@ -2755,7 +2755,8 @@ parents_check(const struct experiment *x, const char *path, int status)
 				    "directory without one above");
 			files_remove(AT_FDCWD, file);
 			rmdir(pool_printf("%s/.claude", dir));
-			warn("%s, which claude would read, is removed", file);
+			warn("removed %s, because claude would read it in each "
+			    "run", file);
 		}
 	}
 }
@@ -2769,7 +2770,8 @@ copy_enter(struct copy *c)
 	if (lstat(c->dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
 		c->at[0] = '\0';
 		if (c->x->opt.in_place)
-			die(1, "%s is no directory any more", c->dir);
+			die(1, "%s was removed or replaced: put the directory "
+			    "back", c->dir);
 		files_remove(AT_FDCWD, c->dir);
 		directory_make(c->dir, 0777);
 	} else if ((st.st_mode & S_IRWXU) != S_IRWXU) {
@@ -3186,7 +3188,8 @@ place_return(struct copy *c)
 	if (git_commit(&c->git, home))
 		commit = git_line(&c->git);
 	else
-		warn("%s is gone: %.12s is checked out instead", branch ==
+		warn("%s is gone: the baseline, commit %.12s, is checked out "
+		    "instead: check out the branch that you want", branch ==
 		    NULL ? home : branch, commit);
 	copy_reset(c, commit, 0);
 	place_tidy(c);
@@ -3375,8 +3378,8 @@ copy_add_each(struct copy *c)
 	for (struct records r = git_records(&c->git, '\0'); record_next(&r);)
 		if (git_try(&c->git, "--literal-pathspecs", "add", "-A",
 		    "--ignore-errors", "--", r.text) != 0) {
-			warn("git cannot add %s: %s", r.text,
-			    git_fault(&c->git));
+			warn("git cannot add %s, and the commit lacks it: %s",
+			    r.text, git_fault(&c->git));
 			failed = 1;
 		}
 	return failed;
