@@ -88,6 +88,12 @@
 
 /* ---- configuration: the only lines that an operator edits ---------------- */
 
+/*
+ * Defaults of the options, waiting times, claude's command line, the prompts,
+ * and how a rate limit is known.  tests/check shortens some waiting times, so
+ * each is written as NAME = NUMBER.
+ */
+
 enum {
 	RUNS = 5,			/* -r: runs of the experiment */
 	ITERATIONS = 10,		/* -i: iterations of each run */
@@ -161,6 +167,12 @@ static const char *const limit_texts[] = {
 };
 
 /* ---- constants and types that all sections use --------------------------- */
+
+/*
+ * Exit statuses, sizes, the table of options, the table of outcomes, and the
+ * state that is one per process.  To add an option or an outcome, add a row
+ * to its table.
+ */
 
 #define VERSION "2.0"
 #define PROGRAM "cc-run-experiments"
@@ -345,6 +357,12 @@ static struct pool {			/* pool_take, pool_free, stream_... */
 } *pool;
 
 /* ---- messages: each line for a person passes here ------------------------ */
+
+/*
+ * Every line on stderr for a person passes message(), so that the status line
+ * is erased first and no control character of an agent reaches the terminal.
+ * say() is silent with --quiet, warn() is not, die() ends the program.
+ */
 
 /* Erase the status line, if there is one. */
 static void
@@ -652,6 +670,11 @@ hash(unsigned long long h, const char *s)
 }
 
 /* ---- time ---------------------------------------------------------------- */
+
+/*
+ * Deadlines use a clock that nobody can set.  Files and messages have times in
+ * UTC.
+ */
 
 /* Seconds on the clock that all deadlines use. */
 static double
@@ -988,6 +1011,14 @@ directory_make(const char *path, mode_t mode)
 
 /* ---- the experiment: what is fixed once the checks have passed ----------- */
 
+/*
+ * struct experiment is filled in by the checks and the start, and is constant
+ * while runs are at work.  struct shared is in memory that the runner and all
+ * children share.  It is written under the write lock, except `fault`, which
+ * is only set, and jobs, of which each child writes its own.  The functions
+ * are the only place that knows the names of files and refs.
+ */
+
 struct job {				/* a child process and its run */
 	pid_t pid;			/* 0: none */
 	int run, iteration;
@@ -1066,6 +1097,13 @@ attempt_ref(const struct experiment *x, int run, int iteration, int number)
 	return pool_printf(REFS "%s/run-%d/iteration-%d/attempt-%d",
 	    x->opt.prefix, run, iteration, number);
 }
+
+/* ---- the status line ----------------------------------------------------- */
+
+/*
+ * A child writes what it does into its struct job.  The runner draws the line
+ * once a second from all jobs, if stderr is a terminal.
+ */
 
 /* Set what the status line shows of this child. */
 static void
@@ -1226,6 +1264,12 @@ lock_open(struct experiment *x)
 
 /* ---- CSV: RFC 4180 with LF ----------------------------------------------- */
 
+/*
+ * Write fields and records, and split a text into records.  A last record
+ * without a newline is torn, because its writer was killed: csv_next() does
+ * not return it.
+ */
+
 static void
 csv_field(FILE *to, const char *s)
 {
@@ -1284,6 +1328,12 @@ csv_next(char **at, char *fields[], int max)
 }
 
 /* ---- files in the output directory --------------------------------------- */
+
+/*
+ * Files are named relative to output_fd, which stays the same directory if it
+ * is moved.  A file of results gets its name when it is complete and on disk.
+ * Logs, transcripts and the ledger grow under their names.
+ */
 
 /* Begin a whole file: it is written beside its place, then renamed. */
 static FILE *
@@ -1547,6 +1597,13 @@ json_line(struct json *j)
 }
 
 /* ---- the transcript: what claude's stdout tells -------------------------- */
+
+/*
+ * transcript_read() keeps the last init, rate limit and result event, the
+ * tokens of assistant messages and the background tasks at work.  A value that
+ * is too long is cut, and unknown fields are passed over.  arm_fault() tells
+ * whether the session has the plugin, tools and memory that were asked for.
+ */
 
 enum { INPUT, OUTPUT, CACHE_READ, CACHE_CREATION, TOKENS };
 
@@ -2296,6 +2353,13 @@ process_run(const struct process *p, struct ended *e)
 
 /* ---- git: each command reads as a person would type it ------------------- */
 
+/*
+ * A view is an environment and two temporary files with what its last command
+ * printed.  git_try() returns the exit status, git_or_die() exits with git's
+ * error if it is not 0, and git_with() adds a list of words to a command.  No
+ * hook acts, and no variable of the caller changes the repository.
+ */
+
 struct git {				/* one view of a repository */
 	const char *path;		/* of the program */
 	struct words vars;
@@ -2885,6 +2949,13 @@ copy_reset(struct copy *c, const char *commit, int all)
 }
 
 /* ---- the copy: the agent's .git ------------------------------------------ */
+
+/*
+ * The .git is made anew before each attempt.  It has the history of the start,
+ * which includes the baseline, and no other ref of the user.  Its packs are
+ * links to those of the store.  An agent can write to a linked pack, so the
+ * store is made again if store_hash() differs.
+ */
 
 /* A hash of the sizes and times of the packs, which an agent can change. */
 static unsigned long long
