@@ -307,7 +307,7 @@ static const struct setting {
 /* What follows an outcome. */
 enum next { NEXT_ITERATION, END_OF_RUN, AGAIN, STOP };
 
-/* When `next` holds; otherwise everything stops. */
+/* The condition of `next`; if it does not hold, everything stops. */
 enum limit { ALWAYS, NEVER, FEW_FAILURES, RETRIES_LEFT, WAITING };
 
 enum outcome {
@@ -804,7 +804,7 @@ line_read(FILE *in, char *line, size_t size)
 	return c != EOF || n > 0;
 }
 
-/* A stream on a duplicate of fd, which shares its offset, from start on. */
+/* Return a stream that reads from start on.  It shares the offset of fd. */
 static FILE *
 fd_stream(int fd, off_t start)
 {
@@ -842,7 +842,7 @@ fd_scratch(void)
 	return fd;
 }
 
-/* A file without a name that has this text, to be read from its start. */
+/* A file without a name that has this text, positioned at the start. */
 static int
 fd_scratch_text(const char *text)
 {
@@ -1058,7 +1058,7 @@ struct experiment {
 	int output_fd, ledger_fd, lock_fd;
 	off_t lock_start;		/* the first lock byte of the prefix */
 	struct shared *shared;
-	struct job *job;		/* in a child: ours */
+	struct job *job;		/* in a child: its own */
 };
 
 /* The name of a point, for a message. */
@@ -1165,7 +1165,7 @@ show_draw(const struct experiment *x, double now)
 			fprintf(to, " %d.%d %ld:%02ld", j->run, j->iteration,
 			    (long)(now - j->start) / 60,
 			    (long)(now - j->start) % 60);
-	/* With room for the ^C that the terminal echoes. */
+	/* Leave room for the ^C that the terminal echoes. */
 	fprintf(stderr, "\r%.*s\033[K", width - 3, stream_end(to));
 	show.drawn = 1;
 }
@@ -1224,7 +1224,10 @@ lock_runs(const struct experiment *x, off_t byte, long first, long last,
 		fcntl(x->lock_fd, F_SETLK, &runs);
 }
 
-/* With --in-place, lock one of its bytes in the same way. */
+/*
+ * With --in-place, lock a byte of all prefixes in the same way: the byte counts
+ * from the start of the file.
+ */
 static void
 lock_place(const struct experiment *x, off_t byte, double wait)
 {
@@ -1384,7 +1387,7 @@ output_log(const struct experiment *x, const char *name, int flags)
 	return fd;
 }
 
-/* Are the output directory and the ledger the files that we have open? */
+/* Are the output directory and the ledger still the open files? */
 static int
 output_is_ours(const struct experiment *x)
 {
@@ -1637,7 +1640,7 @@ struct transcript {
 	int fd;				/* of the call at work */
 };
 
-enum cell {				/* what may become a cell of a table */
+enum cell {				/* what a value may be */
 	FREE_TEXT,			/* any text, of many lines */
 	LINE,				/* one line, and no formula */
 	COUNTED				/* 0 or more, or it is passed over */
@@ -1884,7 +1887,7 @@ struct process {
 	int in;				/* its stdin; -1: the null device */
 	int out, err;
 	double limit, idle;		/* seconds; idle 0: any silence */
-	const char *mark;		/* if any, a signal to us ends it and */
+	const char *mark;		/* if any, a stop signal ends it, and */
 					/* leftover processes are killed */
 	struct transcript *claude;	/* of a call, which gets INT first */
 };
@@ -1991,7 +1994,7 @@ program_usable(const char *path, char *found)
 	return 0;
 }
 
-/* The same for a name, over the absolute elements of PATH. */
+/* Find a program by its name in the absolute elements of PATH; see above. */
 static int
 program_find(const char *name, char *found)
 {
@@ -2053,8 +2056,9 @@ process_actions(const struct process *p, int in,
 }
 
 /*
- * Start the process, or exit.  EAGAIN is tried for 5 s.  Its time begins
- * before the spawn, because it may end before we go on.
+ * Start the process, or exit.  If the error is EAGAIN, try again for 5 s.
+ * `start` is set before the spawn, because the process may end before
+ * posix_spawn returns.
  */
 static pid_t
 process_spawn(const struct process *p, double *start)
@@ -2085,7 +2089,7 @@ process_spawn(const struct process *p, double *start)
 	return pid;
 }
 
-/* Has pid ended?  It is not reaped; adopted orphans are. */
+/* Has pid ended?  Reap adopted orphans, but not pid. */
 static int
 process_over(pid_t pid)
 {
@@ -2101,7 +2105,7 @@ process_over(pid_t pid)
 	}
 }
 
-/* A file of /proc/PID as a stream; NULL if it is gone or not ours to read. */
+/* Open a file of /proc/PID; return NULL if it cannot be read. */
 static FILE *
 process_file(pid_t pid, const char *name)
 {
@@ -2116,7 +2120,7 @@ process_file(pid_t pid, const char *name)
 	return in;
 }
 
-/* The state of pid, and its parent; X if there is none. */
+/* Return the state of pid, and write its parent; X if pid does not exist. */
 static char
 process_state(pid_t pid, long *parent)
 {
@@ -2134,7 +2138,7 @@ process_state(pid_t pid, long *parent)
 	return state;
 }
 
-/* Does the environment of pid have our mark with this value? */
+/* Does the environment of pid have the mark with this value? */
 static int
 process_has_mark(pid_t pid, const char *mark)
 {
@@ -2159,7 +2163,7 @@ struct sweep {
 	int reaped;			/* orphans that came and ended */
 };
 
-/* Is pid a leftover process of the run?  Zombies of ours are reaped. */
+/* Is pid a leftover process of the run?  A child that has ended is reaped. */
 static int
 is_leftover(struct sweep *w, pid_t pid)
 {
@@ -2246,7 +2250,7 @@ struct watch {				/* what is known of a child's output */
 	int right;			/* the arm is the one asked for */
 };
 
-/* Why the process must be ended now; BY_ITSELF: it need not. */
+/* Return why the process must be ended now, or BY_ITSELF. */
 static enum why
 process_verdict(const struct process *p, struct watch *w, double now)
 {
@@ -2471,7 +2475,7 @@ git_line(const struct git *g)
 	return fd_line(g->out);
 }
 
-/* The line of its error, behind warnings and hints, or the first one. */
+/* Return the line with git's error, or the first line it printed. */
 static const char *
 git_fault(const struct git *g)
 {
@@ -2485,7 +2489,7 @@ git_fault(const struct git *g)
 
 enum { ANY_STATUS = 255 };
 
-/* Run it; exit with its error if its status is above most. */
+/* Run git; exit with its error if the exit status is above most. */
 static int
 git_most(struct git *g, int most, int in, const char *const *argv)
 {
@@ -2497,7 +2501,7 @@ git_most(struct git *g, int most, int in, const char *const *argv)
 	return status;
 }
 
-/* Run it with a text as its input, or exit. */
+/* Run git with a text as its input; exit if it fails. */
 static void
 git_input(struct git *g, const char *text, const char *const *argv)
 {
@@ -2507,7 +2511,7 @@ git_input(struct git *g, const char *text, const char *const *argv)
 	close(in);
 }
 
-/* Run it with more words at its end. */
+/* Run git with more words at the end, as git_most() does. */
 static int
 git_with(struct git *g, int most, const char *const *argv,
     const struct words *more)
@@ -2567,8 +2571,9 @@ git_commit(struct git *g, const char *name)
 }
 
 /*
- * Create a ref of ours, or move it if force is set.  A lock of it was left by
- * a git that was killed.  If the ref exists with another commit, it stays.
+ * Create a ref, or move it if force is set.  Without force, a ref that points
+ * at another commit stays.  If git fails, a killed git may have left a lock of
+ * the ref: remove the lock, and try again.
  */
 static void
 git_ref(struct git *g, const struct experiment *x, const char *ref,
@@ -2607,7 +2612,7 @@ struct copy {
 	const struct experiment *x;
 	int run;
 	char run_dir[PATH_MAX], dir[PATH_MAX];
-	struct stat noted;		/* run_dir, as we made it */
+	struct stat noted;		/* run_dir, as it was made */
 	struct timespec since;		/* the attempt began */
 	char mark[64];			/* of its processes */
 	char at[ID_SIZE];		/* the commit in the files, or "" */
@@ -2616,7 +2621,7 @@ struct copy {
 	int packs;			/* in the store */
 	unsigned long long stored;	/* their sizes and times, as a hash */
 	int clean;			/* of ignored files; no program ran */
-	struct git git;			/* the user's repository, our index */
+	struct git git;			/* the user's repository, own index */
 	struct git store;		/* it writes objects to the store */
 	struct git taker;		/* it reads the agent's objects */
 	struct words vars;		/* of claude and benchmarks */
@@ -2692,7 +2697,7 @@ copy_tmp(const struct copy *c)
 	directory_make(copy_path(c, "tmp"), 0700);
 }
 
-/* Set up the three views of git and the environment of the agent. */
+/* Open the three views of git, and make the environment of the agent. */
 static void
 copy_views(struct copy *c)
 {
@@ -2723,8 +2728,8 @@ copy_views(struct copy *c)
 }
 
 /*
- * Write the configuration of the agent's .git, with what it needs of the
- * repository's own.
+ * Write the configuration of the agent's .git.  Settings of the user's
+ * repository that change how files are read, and the author, are copied.
  */
 static void
 copy_config(struct copy *c)
@@ -2795,7 +2800,7 @@ copy_remove(struct copy *c)
 
 /*
  * Claude reads instructions from every parent of its directory.  Remove those
- * in directories of ours; if there are others, exit with this status.
+ * below x->directory.  If there are others, exit with this status.
  */
 static void
 parents_check(const struct experiment *x, const char *path, int status)
@@ -2874,7 +2879,7 @@ copy_sweep(const struct copy *c, DIR *dir, int depth, int files)
 	}
 }
 
-/* Add a pathspec that leaves a path out. */
+/* Add a pathspec that excludes a path. */
 static void
 words_exclude(struct words *w, const char *path)
 {
@@ -2930,7 +2935,7 @@ copy_reset(struct copy *c, const char *commit, int all)
 			path_remove(c->submodules.v[i]);
 	}
 	for (tries = 0; tries < (place ? 1 : 2) && status != 0; tries++) {
-		if (tries > 0) {	/* what git cannot remove, we can */
+		if (tries > 0) {	/* git could not remove something */
 			files_remove(AT_FDCWD, c->dir);
 			unlink(copy_path(c, "index"));
 			copy_enter(c);
@@ -3132,12 +3137,12 @@ copy_new_git(struct copy *c, int run, int iteration, const char *start)
  */
 static const char place_branch[] = "refs/heads/in-place";
 
-/* What a merge, rebase or bisect under way has in the git directory, */
+/* Files of a merge, rebase or bisect under way in the git directory. */
 static const char *const place_states[] = { "MERGE_HEAD", "CHERRY_PICK_HEAD",
     "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply", "sequencer",
     NULL };
 
-/* and what else of them is removed. */
+/* Other files there that an agent may have left. */
 static const char *const place_rest[] = { "MERGE_MSG", "MERGE_MODE",
     "MERGE_RR", "AUTO_MERGE", "SQUASH_MSG", "REBASE_HEAD", "BISECT_START",
     "BISECT_TERMS", "BISECT_NAMES", "BISECT_RUN", "BISECT_EXPECTED_REV",
@@ -3182,7 +3187,7 @@ place_tidy(const struct copy *c)
 	unlink(pool_printf("%s/%s.lock", c->x->common, place_branch));
 }
 
-/* Make the user's index equal to ours. */
+/* Replace the user's index by the copy's. */
 static void
 place_index(const struct copy *c)
 {
@@ -3212,7 +3217,7 @@ place_open(struct copy *c)
 		git_or_die(&c->git, "update-ref", place_home(x), "HEAD");
 }
 
-/* Have a commit checked out on the agent's branch.  The files equal it. */
+/* Check out a commit, which the files equal, on the agent's branch. */
 static void
 place_git(struct copy *c, const char *commit)
 {
@@ -3236,7 +3241,7 @@ place_head(struct copy *c, const char *start, char parent[ID_SIZE])
 		copy_to(parent, ID_SIZE, git_line(&c->git));
 }
 
-/* Take our output directory, which the agent may have committed, away. */
+/* Remove the output directory from the index: the agent may have added it. */
 static void
 place_uncommit(struct copy *c)
 {
@@ -3331,7 +3336,7 @@ place_check(const struct experiment *x)
  * as plain files.
  */
 
-/* Is the file of the agent's .git still as we wrote it? */
+/* Does the file of the agent's .git still have this text? */
 static int
 agent_git_has(const struct copy *c, const char *name, const char *text)
 {
@@ -3382,8 +3387,8 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 }
 
 /*
- * Make plain files of a repository inside the copy.  If it is a linked work
- * tree of the agent's own .git, remove it.
+ * Make plain files of a repository inside the copy: remove its .git.  Remove
+ * a linked work tree of the agent's own .git whole.
  */
 static void
 nested_remove(const struct copy *c, const char *path)
