@@ -3514,11 +3514,10 @@ copy_changes(struct copy *c, const char *tree, struct changes *changes)
 static int
 is_changed_below(const struct copy *c, DIR *dir, int depth)
 {
-	struct dirent *d;
 	struct stat st;
 	int changed = 0;
 
-	while ((d = dir_next(dir)) != NULL) {
+	for (struct dirent *d; (d = dir_next(dir)) != NULL;) {
 		if (changed || fstatat(dirfd(dir), d->d_name, &st,
 		    AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
@@ -3536,9 +3535,7 @@ is_changed_below(const struct copy *c, DIR *dir, int depth)
 static void
 copy_submodules_look(const struct copy *c)
 {
-	size_t i;
-
-	for (i = 0; i < c->submodules.n; i++)
+	for (size_t i = 0; i < c->submodules.n; i++)
 		if (is_changed_below(c, dir_open(AT_FDCWD,
 		    c->submodules.v[i]), 0))
 			warn("changes inside the submodule %s are not kept",
@@ -3691,7 +3688,6 @@ column_read(const struct experiment *x, struct attempt *a,
 	void *at = (char *)a + c->at;
 	char *end = NULL;
 	long n = -1;
-	int o;
 
 	switch (c->kind) {
 	case PREFIX:
@@ -3712,7 +3708,7 @@ column_read(const struct experiment *x, struct attempt *a,
 		*(double *)at = *field == '\0' ? -1 : strtod(field, &end);
 		return strspn(field, "0123456789.") == strlen(field) ? 0 : -1;
 	case OUTCOME:
-		for (o = 0; o < OUTCOMES; o++)
+		for (int o = 0; o < OUTCOMES; o++)
 			if (strcmp(field, outcomes[o].name) == 0) {
 				*(enum outcome *)at = (enum outcome)o;
 				return 0;
@@ -3733,9 +3729,8 @@ ledger_line(const struct experiment *x, const struct attempt *a)
 {
 	const char *fields[COLUMNS + 1] = { NULL };
 	FILE *to = stream_begin();
-	size_t i;
 
-	for (i = 0; i < COLUMNS; i++)
+	for (size_t i = 0; i < COLUMNS; i++)
 		fields[i] = a == NULL ? columns[i].name :
 		    column_print(x, a, &columns[i]);
 	csv_line(to, fields);
@@ -3923,9 +3918,7 @@ run_add(struct run *r, const struct attempt *a)
 static void
 runs_free(const struct experiment *x, struct run *runs)
 {
-	long id;
-
-	for (id = 0; runs != NULL && id <= x->opt.runs; id++)
+	for (long id = 0; runs != NULL && id <= x->opt.runs; id++)
 		words_free(&runs[id].commits);
 	free(runs);
 }
@@ -3941,10 +3934,9 @@ runs_read(const struct experiment *x)
 	struct run *runs = xrealloc(NULL, n * sizeof *runs);
 	char *text = ledger_text(x);
 	struct attempt a;
-	size_t id;
 
 	memset(runs, 0, n * sizeof *runs);
-	for (id = 0; id < n; id++) {
+	for (size_t id = 0; id < n; id++) {
 		runs[id].id = (int)id;
 		runs[id].next = 1;
 		words_add(&runs[id].commits, x->base);
@@ -4087,13 +4079,11 @@ setting_key(const struct setting *s)
 static void
 settings_options(const struct options *o, struct words *w)
 {
-	const struct setting *s;
 	const struct benchmark *b;
 	const struct words *list;
 	const char *key, *text;
-	size_t i;
 
-	for (s = settings; s->name != NULL; s++) {
+	for (const struct setting *s = settings; s->name != NULL; s++) {
 		if (s->agree == FREE)
 			continue;
 		key = setting_key(s);
@@ -4109,7 +4099,7 @@ settings_options(const struct options *o, struct words *w)
 		} else if (s->kind == FLAG) {
 			setting_add(w, key, MEMBER(int, o, s) ? "1" : "0");
 		} else if (s->kind == BENCHMARK) {
-			for (i = 0; i < o->benchmark_n; i++) {
+			for (size_t i = 0; i < o->benchmark_n; i++) {
 				b = &o->benchmarks[i];
 				if (b->timed == (s->least > 0))
 					setting_add(w, key, pool_printf(
@@ -4117,7 +4107,7 @@ settings_options(const struct options *o, struct words *w)
 			}
 		} else {
 			list = &MEMBER(struct words, o, s);
-			for (i = 0; i < list->n; i++)
+			for (size_t i = 0; i < list->n; i++)
 				setting_add(w, key, list->v[i]);
 		}
 	}
@@ -4203,9 +4193,8 @@ settings_write(const struct experiment *x, const struct words *w)
 {
 	const char *name = experiment_file(x, "experiment");
 	FILE *to = output_begin(x, name);
-	size_t i;
 
-	for (i = 0; i + 1 < w->n; i += 2)
+	for (size_t i = 0; i + 1 < w->n; i += 2)
 		csv_line(to, (const char *const[]){ w->v[i], w->v[i + 1],
 		    NULL });
 	output_end(x, to, name);
@@ -4216,9 +4205,8 @@ static const char *
 settings_values(const struct words *w, const char *key)
 {
 	const char *all = "";
-	size_t i;
 
-	for (i = 0; i + 1 < w->n; i += 2)
+	for (size_t i = 0; i + 1 < w->n; i += 2)
 		if (strcmp(w->v[i], key) == 0)
 			all = pool_printf("%s%s%s", all, *all != '\0' ? "\n" :
 			    "", w->v[i + 1]);
@@ -4318,11 +4306,10 @@ settings_agree(const struct experiment *x, const struct words *old,
 	struct words keys = { NULL, 0 }, both = { NULL, 0 };
 	int changed = 0, may_change, k;
 	const char *key;
-	size_t i;
 
 	words_add(&keys, "key");
 	for (k = 0; k < 2; k++)
-		for (i = 0; i + 1 < lists[k]->n; i += 2) {
+		for (size_t i = 0; i + 1 < lists[k]->n; i += 2) {
 			key = lists[k]->v[i];
 			if (!is_one(key, keys.v)) {
 				words_add(&keys, key);
@@ -4705,7 +4692,6 @@ runtime_read(const char *line, const char **at)
 	const char *s = strstr(line, "runtime:");
 	char *end;
 	double value;
-	int i;
 
 	if (s == NULL)
 		return -1;
@@ -4719,7 +4705,7 @@ runtime_read(const char *line, const char **at)
 	if (strspn(s, "0123456789.") < (size_t)(end - s) || end == s)
 		return -2;		/* 0x10, 1e5, -1 */
 	end += strspn(end, " \t");
-	for (i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++)
 		if (begins(end, units[i]) && value * each[i] < 1e15 &&
 		    !isalnum((unsigned char)end[strlen(units[i])]))
 			return value * each[i];
@@ -4801,11 +4787,10 @@ benchmark_write(const struct experiment *x, int run, int iteration, size_t b,
 {
 	const char *name = benchmark_file(x, run, iteration, b);
 	FILE *to = output_begin(x, name);
-	size_t i;
 
 	fputs("experiment_id,run_id,iteration_id,outer_iteration_id,"
 	    "runtime_us\n", to);
-	for (i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n; i++) {
 		csv_field(to, x->opt.prefix);
 		fprintf(to, ",%d,%d,%zu,%.0f\n", run, iteration, i + 1,
 		    s->us[i]);
@@ -4869,9 +4854,8 @@ benchmark_end(const struct experiment *x, int run, int iteration, size_t k,
     struct samples *s, const char *file, int log)
 {
 	const struct benchmark *b = &x->opt.benchmarks[k];
-	size_t i;
 
-	for (i = 0; i < s->n && s->why == NULL; i++)
+	for (size_t i = 0; i < s->n && s->why == NULL; i++)
 		if (s->us[i] < 10 && !b->timed) {
 			warn("%s: a sample of %s is below 10 us, and the file "
 			    "has whole microseconds: measure more work",
@@ -4908,13 +4892,12 @@ group_measure(const struct copy *c, int run, int iteration, size_t first)
 	double seconds;
 	char *why;
 	off_t start;
-	long k;
 
 	memset(s, 0, n * sizeof *s);
 	for (i = first; i < n; i++)
 		s[i].wanted = strcmp(b[i].command, b[first].command) == 0 &&
 		    !has_results(x, run, iteration, i);
-	for (k = 0; k < x->opt.samples && result == MEASURED; k++) {
+	for (long k = 0; k < x->opt.samples && result == MEASURED; k++) {
 		start = fd_size(log);
 		result = command_run(c, b[first].command, log, &seconds, &why);
 		if (result == MEASURED)
@@ -4979,7 +4962,6 @@ static enum measured
 setup_run(struct copy *c, int run, int iteration)
 {
 	enum measured result;
-	size_t i;
 
 	words_set(&c->vars, "PROJECT", c->x->top);
 	result = step_run(c, run, iteration, "setup", c->x->opt.setup);
@@ -4987,7 +4969,7 @@ setup_run(struct copy *c, int run, int iteration)
 	if (result == FAILED)
 		stop_all(c->x, 1, "the setup failed (mend it first)");
 	/* The agent's .git, which such a file may point into, is made anew. */
-	for (i = 0; i < c->submodules.n; i++)
+	for (size_t i = 0; i < c->submodules.n; i++)
 		path_remove(pool_printf("%s/.git", c->submodules.v[i]));
 	return result;
 }
@@ -5030,7 +5012,6 @@ point_measure(struct copy *c, const struct run *r, int m)
 	const struct samples none = { .n = 0 };
 	enum measured result, one;
 	int failed;
-	size_t i;
 
 	if (point_measured(x, r->id, m))
 		return 0;
@@ -5046,7 +5027,7 @@ point_measure(struct copy *c, const struct run *r, int m)
 	if (result == MEASURED)
 		result = step_run(c, r->id, m, "build", x->opt.build);
 	failed = result == FAILED;
-	for (i = 0; i < x->opt.benchmark_n && result != STOPPED; i++)
+	for (size_t i = 0; i < x->opt.benchmark_n && result != STOPPED; i++)
 		if (has_results(x, r->id, m, i) || (m == 0 && failed)) {
 			continue;
 		} else if (result == FAILED) {	/* the build */
@@ -5329,9 +5310,8 @@ static void
 run_do(struct copy *c, struct run *r)
 {
 	const struct experiment *x = c->x;
-	int m;
 
-	for (m = 0; !is_ending(x); m++) {
+	for (int m = 0; !is_ending(x); m++) {
 		if (m == r->next && (run_over(x, r) ||
 		    iteration(c, r) == STOP))
 			break;
@@ -5549,10 +5529,9 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 	struct transcript t = { .plugin = "" };
 	char parent[ID_SIZE];
 	const char *name;
-	struct run *r;
 	int fd;
 
-	for (r = runs + x->opt.first; r <= runs + x->opt.last; r++)
+	for (struct run *r = runs + x->opt.first; r <= runs + x->opt.last; r++)
 		while (r->next <= x->opt.iterations &&
 		    (name = transcript_left(x, r)) != NULL) {
 			struct attempt a = { .run = r->id,
@@ -5593,9 +5572,8 @@ place_recover(const struct experiment *x, struct run *runs)
 {
 	struct run *r = runs + x->opt.first, *last = runs + x->opt.last;
 	struct copy c;
-	int id;
 
-	for (id = 0; id <= x->opt.last; id++)
+	for (int id = 0; id <= x->opt.last; id++)
 		leftovers_kill(run_mark(x, id), 0, 1);
 	while (r < last && transcript_left(x, r) == NULL)
 		r++;
@@ -5788,12 +5766,11 @@ identity_check(struct git *g, struct experiment *x)
 	static const char *const names[] = { "GIT_AUTHOR_NAME",
 	    "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL" };
 	const char *value;
-	int i;
 
 	if (git_try(g, "var", "GIT_AUTHOR_IDENT") == 0 &&
 	    git_try(g, "var", "GIT_COMMITTER_IDENT") == 0)
 		return;
-	for (i = 0; i < 4; i++) {
+	for (int i = 0; i < 4; i++) {
 		value = i < 2 ? PROGRAM : PROGRAM "@localhost";
 		words_set(&x->git_vars, names[i], value);
 		words_set(&x->agent_vars, names[i], value);
@@ -6062,7 +6039,6 @@ table_print(const struct experiment *x, const struct run *runs)
 	const struct run *r, *last = runs + x->opt.last, *best = NULL;
 	struct run total;
 	double most = 1, product, ratio;
-	size_t i;
 	int o, any = 0;
 
 	memset(&total, 0, sizeof total);
@@ -6074,7 +6050,7 @@ table_print(const struct experiment *x, const struct run *runs)
 		total.unknown += r->unknown;
 		total.rows += r->rows;
 		product = 1;
-		for (i = 0; i < x->opt.benchmark_n; i++) {
+		for (size_t i = 0; i < x->opt.benchmark_n; i++) {
 			speedup(x, r, i, &ratio);
 			product *= ratio;
 			any |= ratio > 0;
@@ -6163,7 +6139,6 @@ plan(struct git *g, struct experiment *x)
 {
 	const struct options *o = &x->opt;
 	struct words old = { NULL, 0 }, now = { NULL, 0 };
-	size_t i;
 
 	output_open(x, 0);
 	ledger_open(x, 0);
@@ -6187,7 +6162,7 @@ plan(struct git *g, struct experiment *x)
 		printf("setup: %s\n", o->setup);
 	if (o->build != NULL)
 		printf("build: %s\n", o->build);
-	for (i = 0; i < o->benchmark_n; i++)
+	for (size_t i = 0; i < o->benchmark_n; i++)
 		printf("%s %s: %s\n", o->benchmarks[i].timed ? "time" :
 		    "benchmark", o->benchmarks[i].name,
 		    o->benchmarks[i].command);
@@ -6212,12 +6187,11 @@ static void
 usage(void)
 {
 	const struct options *o = &options_default;
-	const struct setting *s;
 	const char *value;
 
 	printf("usage: " PROGRAM " [options] directory prefix [baseline]\n"
 	    "           [-- claude-argument ...]\n\n");
-	for (s = settings; s->name != NULL; s++) {
+	for (const struct setting *s = settings; s->name != NULL; s++) {
 		value = s->kind == NUMBER ? pool_printf(" (%ld)",
 		    MEMBER(long, o, s)) : s->kind == TIME ? pool_printf(" (%s)",
 		    duration(MEMBER(double, o, s))) : s->at == AT(output) ?
@@ -6510,7 +6484,6 @@ check_plugin(struct experiment *x)
 	static const char *const inert[] = { "--bare", "--safe-mode", NULL };
 	const char *dir = getenv("CC_PLUGIN_DIR");
 	const struct words *w = &x->opt.claude_arguments;
-	size_t i;
 
 	if (dir == NULL || realpath(dir, x->plugin) == NULL ||
 	    access(pool_printf("%s/.", x->plugin), R_OK | X_OK) != 0)
@@ -6521,7 +6494,7 @@ check_plugin(struct experiment *x)
 		die(EXIT_USAGE, "CC_PLUGIN_DIR is %s: set it to the plugin's "
 		    "directory, or use --no-plugin", dir == NULL ? "not set" :
 		    pool_printf("no directory: %s", dir));
-	for (i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n; i++)
 		if (is_one(w->v[i], inert))
 			die(EXIT_USAGE, "%s makes claude ignore the plugin: "
 			    "remove it, or use --no-plugin", w->v[i]);
@@ -6620,10 +6593,9 @@ check_command(struct experiment *x)
 	    "CLAUDE_CODE_DISABLE_AUTO_MEMORY",
 	    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", NULL };
 	const char *s;
-	size_t i;
 
 	words_add(&x->command, x->claude);
-	for (i = 1; claude_command[i] != NULL; i++)
+	for (size_t i = 1; claude_command[i] != NULL; i++)
 		words_add(&x->command, claude_command[i]);
 	if (!x->opt.no_plugin) {
 		words_add(&x->command, "--plugin-dir");
@@ -6635,7 +6607,7 @@ check_command(struct experiment *x)
 	vars_config(&x->agent_vars, config);
 	s = getenv("CLAUDE_CODE_DISABLE_AUTO_MEMORY");
 	x->memory = s != NULL && (*s == '\0' || strcmp(s, "0") == 0);
-	for (i = 0; unless_set[i] != NULL; i++)
+	for (size_t i = 0; unless_set[i] != NULL; i++)
 		if (getenv(unless_set[i]) == NULL)
 			words_set(&x->agent_vars, unless_set[i], "1");
 }
@@ -6675,13 +6647,12 @@ static int
 experiment(struct git *g, struct experiment *x)
 {
 	struct run *runs;
-	long id;
 
 	lock_open(x);
 	x->shared = shared_make();
 	x->job = x->shared->jobs;
 	runs = experiment_open(g, x);
-	for (id = 1; id <= x->opt.runs; id++) {
+	for (long id = 1; id <= x->opt.runs; id++) {
 		x->shared->cost += runs[id].cost;
 		x->shared->unknown += runs[id].unknown;
 	}
