@@ -503,7 +503,7 @@ stream_end(FILE *to)
 
 /* Copy s into an array; end the program if it does not fit. */
 static void
-copy_to(char *array, size_t size, const char *s)
+text_copy(char *array, size_t size, const char *s)
 {
 	size_t len = strlen(s);
 
@@ -513,11 +513,11 @@ copy_to(char *array, size_t size, const char *s)
 	memmove(array, s, len + 1);
 }
 
-#define COPY(array, s) copy_to((array), sizeof(array), (s))
+#define COPY(array, s) text_copy((array), sizeof(array), (s))
 
 /* Copy as much text for a person as fits. */
 static void
-cut_to(char *array, size_t size, const char *s)
+text_cut(char *array, size_t size, const char *s)
 {
 	size_t len = strnlen(s, size - 1);
 
@@ -525,7 +525,7 @@ cut_to(char *array, size_t size, const char *s)
 	array[len] = '\0';
 }
 
-#define CUT(array, s) cut_to((array), sizeof(array), (s))
+#define CUT(array, s) text_cut((array), sizeof(array), (s))
 
 static int
 begins(const char *s, const char *with)
@@ -1689,7 +1689,7 @@ event_set(struct event *e, const struct field *f, const char *value)
 	    strspn(value, "0123456789.eE+-") != strlen(value) ||
 	    strlen(value) >= f->size || !(strtod(value, NULL) < 1e18)))
 		return;
-	cut_to(to, f->size, value);
+	text_cut(to, f->size, value);
 	if (f->cell == FREE_TEXT)
 		return;
 	if (*to != '\0' && strchr("=+-@", *to) != NULL)
@@ -1989,7 +1989,7 @@ program_usable(const char *path, char *found)
 	if (!S_ISREG(st.st_mode) || access(path, X_OK) != 0 ||
 	    getcwd(here, sizeof here) == NULL)
 		return EXIT_NOEXEC;
-	copy_to(found, PATH_MAX, *path == '/' ? path :
+	text_copy(found, PATH_MAX, *path == '/' ? path :
 	    pool_printf("%s/%s", here, path));
 	return 0;
 }
@@ -3235,10 +3235,10 @@ static void
 place_head(struct copy *c, const char *start, char parent[ID_SIZE])
 {
 	place_tidy(c);
-	copy_to(parent, ID_SIZE, start);
+	text_copy(parent, ID_SIZE, start);
 	if (git_try(&c->git, "merge-base", "--is-ancestor", start,
 	    "HEAD") == 0 && git_commit(&c->git, "HEAD"))
-		copy_to(parent, ID_SIZE, git_line(&c->git));
+		text_copy(parent, ID_SIZE, git_line(&c->git));
 }
 
 /* Remove the output directory from the index: the agent may have added it. */
@@ -3357,7 +3357,7 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 	int in;
 
 	copy_enter(c);
-	copy_to(parent, ID_SIZE, start);
+	text_copy(parent, ID_SIZE, start);
 	if (!is_directory(agent_git(c, "objects")) ||
 	    !is_directory(agent_git(c, "")) ||
 	    file_text(AT_FDCWD, agent_git(c, "HEAD"), NULL) == NULL)
@@ -3382,7 +3382,7 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 	    0 && git_run(&c->git, c->taker.out, ARGV("unpack-objects", "-q",
 	    "--strict")) == 0 && git_try(&c->git, "merge-base",
 	    "--is-ancestor", start, head) == 0)
-		copy_to(parent, ID_SIZE, head);
+		text_copy(parent, ID_SIZE, head);
 	close(in);
 }
 
@@ -3573,7 +3573,7 @@ copy_commit(struct copy *c, const char *start, const char *parent,
 	else if (!keep && strcmp(parent, start) == 0)
 		return;
 	git_input(&c->git, message, ARGV("commit-tree", "-p", parent, tree));
-	copy_to(commit, ID_SIZE, git_line(&c->git));
+	text_copy(commit, ID_SIZE, git_line(&c->git));
 	if (keep && !partial) {
 		COPY(c->at, commit);
 		COPY(c->tree, tree);
@@ -3717,7 +3717,7 @@ column_read(const struct experiment *x, struct attempt *a,
 	case STRING:
 		if (strlen(field) >= c->size)
 			return -1;
-		copy_to(at, c->size, field);
+		text_copy(at, c->size, field);
 		return 0;
 	}
 	return -1;
@@ -5489,7 +5489,7 @@ output_open(struct experiment *x, int make)
 		die(EXIT_USAGE, "--output %s: cannot make the directory:",
 		    x->opt.output);
 	if (realpath(x->opt.output, x->output) == NULL)
-		cut_to(x->output, sizeof x->output, x->opt.output);
+		text_cut(x->output, sizeof x->output, x->opt.output);
 	x->output_fd = open(x->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (; x->output_fd >= 0 && strchr(name, '/') != NULL;
 	    name = strchr(name, '/') + 1) {
