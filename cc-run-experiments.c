@@ -5599,71 +5599,64 @@ is_begun(const struct experiment *x)
 	return r.id <= x->opt.last || *ledger_text(x) != '\0';
 }
 
-/* Is there a row of this attempt?  rows: a newline, and those of the ledger. */
-static int
-has_row(const struct experiment *x, const char *rows, int run, int iteration,
-    int number)
-{
-	FILE *to = stream_begin();
-
-	putc('\n', to);
-	csv_field(to, x->opt.prefix);
-	fprintf(to, ",%d,%d,%d,", run, iteration, number);
-	return strstr(rows, stream_end(to)) != NULL;
-}
-
-/* Is the run asked for, or is there no such run? */
-static int
-is_asked(const struct experiment *x, int run)
-{
-	return (run >= x->opt.first && run <= x->opt.last) || run < 1 ||
-	    run > x->opt.runs;
-}
-
 /*
- * Does the ledger know the ref?  A ref of another prefix or of a run that is
- * not asked for passes.
+ * Must the ledger have a row for this ref?  No if the ref is of another prefix
+ * or of a run that is not asked for, which another machine may have made.
  */
 static int
-is_ref_known(const struct experiment *x, const struct run *runs,
-    const char *rows, const char *ref)
+is_row_needed(const struct experiment *x, const char *ref)
 {
 	const char *branch = pool_printf("refs/heads/%s-run-", x->opt.prefix);
 	const char *attempt = pool_printf(REFS "%s/run-", x->opt.prefix);
-	int id = 0, m, k;
+	int id, m, k;
 
-	if (begins(ref, branch) && sscanf(ref + strlen(branch),
+	if (!(begins(ref, branch) && sscanf(ref + strlen(branch),
 	    "%d-iteration-%d", &id, &m) == 2 &&
-	    is_inside(ref, branch_ref(x, id, m)))
-		return !is_asked(x, id) || (id <= x->opt.runs &&
-		    m < runs[id].next &&
-		    strcmp(ref, branch_ref(x, id, m)) == 0);
-	if (begins(ref, attempt) && sscanf(ref + strlen(attempt),
-	    "%d/iteration-%d/attempt-%d", &id, &m, &k) == 3)
-		return !is_asked(x, id) || (has_row(x, rows, id, m, k) &&
-		    strcmp(ref, attempt_ref(x, id, m, k)) == 0);
-	return 1;
+	    is_inside(ref, branch_ref(x, id, m))) &&
+	    !(begins(ref, attempt) && sscanf(ref + strlen(attempt),
+	    "%d/iteration-%d/attempt-%d", &id, &m, &k) == 3))
+		return 0;
+	return (id >= x->opt.first && id <= x->opt.last) || id < 1 ||
+	    id > x->opt.runs;
 }
 
-/* List the refs of the prefix; exit if the ledger does not know one. */
-static void
-refs_list(struct git *g, const struct experiment *x, const struct run *runs,
-    struct words *refs)
+static int
+refs_order(const void *a, const void *b)
 {
-	const char *rows = pool_printf("\n%s", ledger_text(x));
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
+/* List the refs of the prefix; exit if the ledger has no row for one. */
+static void
+refs_list(struct git *g, const struct experiment *x, struct words *refs)
+{
+	struct words known = { NULL, 0 };
+	char *text = ledger_text(x);
+	struct attempt a;
+
+	while (ledger_next(x, &text, &a)) {
+		words_add(&known, attempt_ref(x, a.run, a.iteration,
+		    a.number));
+		if (a.finished == 1)
+			words_add(&known, branch_ref(x, a.run, a.iteration));
+	}
+	if (known.n > 0)
+		qsort(known.v, known.n, sizeof *known.v, refs_order);
 	git_or_die(g, "for-each-ref", "--format=%(refname)",
 	    pool_printf("refs/heads/%s-run-*", x->opt.prefix),
 	    pool_printf("refs/heads/%s-run-*/**", x->opt.prefix),
 	    pool_printf(REFS "%s/", x->opt.prefix));
 	for (struct records r = git_records(g, '\n'); record_next(&r);) {
 		words_add(refs, r.text);
-		if (!is_ref_known(x, runs, rows, r.text))
+		if (is_row_needed(x, r.text) && (known.n == 0 || bsearch(
+		    &refs->v[refs->n - 1], known.v, known.n, sizeof *known.v,
+		    refs_order) == NULL))
 			die(EXIT_USAGE, "%s exists, but the ledger in %s has no"
 			    " row for it: name the --output of the earlier "
 			    "start, or choose another prefix (each arm needs "
 			    "its own)", r.text, x->output);
 	}
+	words_free(&known);
 }
 
 /*
@@ -5901,7 +5894,7 @@ experiment_open(struct git *g, struct experiment *x)
 		ledger_open(x, x->begun);
 		place_recover(x, runs);
 	}
-	refs_list(g, x, runs, &refs);
+	refs_list(g, x, &refs);
 	if (is_missing(x, runs))
 		check_work(g, x, runs);
 	if (x->output_fd < 0)
