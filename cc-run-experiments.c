@@ -5071,24 +5071,10 @@ decide(enum outcome outcome, int failures, int timeouts, long retries,
 	    (rule->limit == FEW_FAILURES && failures + 1 < FAILURES) ||
 	    (rule->limit == RETRIES_LEFT && timeouts < retries) ||
 	    (rule->limit == WAITING && wait);
-	struct decision d;
+	enum next next = holds ? rule->next : STOP;
 
-	d.next = holds ? rule->next : STOP;
-	d.finished = d.next == NEXT_ITERATION || d.next == END_OF_RUN;
-	d.status = d.next == STOP ? rule->status + signal : 0;
-	return d;
-}
-
-/* Did the attempt change protected files?  -1: nothing is protected. */
-static int
-protected_touched(struct copy *c, const struct attempt *a)
-{
-	const struct experiment *x = c->x;
-	const char *const *diff = ARGV("diff", "--quiet", x->base,
-	    a->commit[0] != '\0' ? a->commit : a->base, "--");
-
-	return x->opt.protect.n == 0 ? -1 :
-	    git_with(&c->git, 1, diff, &x->opt.protect);
+	return (struct decision){ next, next == NEXT_ITERATION ||
+	    next == END_OF_RUN, next == STOP ? rule->status + signal : 0 };
 }
 
 /* Why the attempt ended, as claude or the transcript tells. */
@@ -5180,11 +5166,8 @@ attempt_record(const struct experiment *x, struct run *r, struct attempt *a,
 	lock_write(x, 1);
 	d = decide(a->outcome, shared->failures, *timeouts, x->opt.retries,
 	    x->opt.wait, stop.signal);
-	if (a->fault[0] != '\0') {
-		d.next = STOP;
-		d.finished = 0;
-		d.status = 1;
-	}
+	if (a->fault[0] != '\0')
+		d = (struct decision){ STOP, 0, 1 };
 	a->finished = d.finished;
 	a->charged = d.finished ? a->seconds : 0;
 	ledger_append(x, ledger_line(x, a));
@@ -5230,7 +5213,9 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 		copy_head(c, a.base, parent);
 	copy_commit(c, a.base, parent, claude_message(&a, t), keep, &a.changes,
 	    a.commit);
-	a.protected_touched = protected_touched(c, &a);
+	a.protected_touched = x->opt.protect.n == 0 ? -1 : git_with(&c->git, 1,
+	    ARGV("diff", "--quiet", x->base, a.commit[0] != '\0' ? a.commit :
+	    a.base, "--"), &x->opt.protect);
 	if (r->last.version[0] != '\0' && a.version[0] != '\0' &&
 	    (strcmp(r->last.version, a.version) != 0 ||
 	    strcmp(r->last.model, a.model) != 0))
@@ -5692,8 +5677,7 @@ static void
 baseline_missing(struct git *g, const struct experiment *x)
 {
 	enum { NAMES = 10 };
-	FILE *to = stream_begin();
-	const char *text;
+	const char *names = "";
 	int n = 0;
 
 	git_or_die(g, "for-each-ref", "--format=%(refname:short)",
@@ -5701,11 +5685,11 @@ baseline_missing(struct git *g, const struct experiment *x)
 	for (struct records r = git_records(g, '\n'); record_next(&r) &&
 	    n < NAMES;)
 		if (strstr(r.text, "-iteration-") == NULL)
-			fprintf(to, "%s%s", n++ > 0 ? ", " : "", r.text);
-	text = stream_end(to);
+			names = pool_printf("%s%s%s", names, n++ > 0 ? ", " :
+			    "", r.text);
 	die(EXIT_USAGE, "no branch or commit \"%s\" in %s: name the baseline as"
 	    " the third operand: the branches are %s", x->opt.baseline,
-	    x->top, n > 0 ? text : "none");
+	    x->top, n > 0 ? names : "none");
 }
 
 /*
@@ -5911,18 +5895,6 @@ experiment_open(struct git *g, struct experiment *x)
 	return runs;
 }
 
-/* Memory that all children share. */
-static struct shared *
-shared_make(void)
-{
-	void *memory = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (memory == MAP_FAILED)
-		die(1, "cannot share memory:");
-	return memory;
-}
-
 /* ---- what a person sees at the end, and the plan --------------------- */
 
 static int
@@ -6030,11 +6002,10 @@ static void
 table_print(const struct experiment *x, const struct run *runs)
 {
 	const struct run *r, *last = runs + x->opt.last, *best = NULL;
-	struct run total;
+	struct run total = { 0 };
 	double most = 1, product, ratio;
 	int o, any = 0;
 
-	memset(&total, 0, sizeof total);
 	for (r = runs + x->opt.first; r <= last; r++) {
 		for (o = 0; o < OUTCOMES; o++)
 			total.counts[o] += r->counts[o];
@@ -6400,8 +6371,8 @@ options_check(struct options *o)
 	}
 }
 
-/* Read the command line; return 1 if --help or --version has ended it. */
-static int
+/* Read the command line.  --help and --version exit. */
+static void
 options_read(struct options *o, int argc, char **argv)
 {
 	int i, words;
@@ -6415,14 +6386,12 @@ options_read(struct options *o, int argc, char **argv)
 	options_parse(o, words, argv);
 	for (i = 0; o->benchmark_n == 0 && benchmarks_default[i] != NULL; i++)
 		option_benchmark(o, setting_find('b'), benchmarks_default[i]);
-	if (o->help || o->version) {
-		if (o->help)
-			usage();
-		else
-			puts(PROGRAM " " VERSION);
-		flushed();
-		return 1;
-	}
+	if (o->help)
+		usage();
+	else if (o->version)
+		puts(PROGRAM " " VERSION);
+	if (o->help || o->version)
+		exit(flushed());
 	if (words - optind < 2)
 		die(EXIT_USAGE, "expected directory prefix [baseline]: see "
 		    PROGRAM " --help");
@@ -6434,7 +6403,6 @@ options_read(struct options *o, int argc, char **argv)
 	if (words - optind == 3)
 		o->baseline = argv[optind + 2];
 	options_check(o);
-	return 0;
 }
 
 /* ---- checks before anything is touched ------------------------------- */
@@ -6642,7 +6610,10 @@ experiment(struct git *g, struct experiment *x)
 	struct run *runs;
 
 	lock_open(x);
-	x->shared = shared_make();
+	x->shared = mmap(NULL, sizeof *x->shared, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (x->shared == MAP_FAILED)
+		die(1, "cannot share memory:");
 	x->job = x->shared->jobs;
 	runs = experiment_open(g, x);
 	for (long id = 1; id <= x->opt.runs; id++) {
@@ -6714,8 +6685,7 @@ main(int argc, char **argv)
 		close(fd);
 	for (fd = 3; fd < FDS; fd++)	/* and none of our caller's a child's */
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
-	if (options_read(&x.opt, argc, argv))
-		return 0;
+	options_read(&x.opt, argc, argv);
 	x.output_fd = x.ledger_fd = x.lock_fd = -1;
 	show.quiet = x.opt.quiet;
 	show.verbose = x.opt.verbose;
