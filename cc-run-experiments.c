@@ -5318,19 +5318,17 @@ static void
 points_measure(struct copy *c, struct run *runs)
 {
 	const struct experiment *x = c->x;
-	unsigned long long key, least = 0, done;
+	unsigned long long key, least;
 	struct run *r, *next;
 	int m, next_m = 0;
 
 	do {
-		done = least;
 		least = ULLONG_MAX;
 		next = NULL;
 		for (r = runs + x->opt.first; r <= runs + x->opt.last; r++)
 			for (m = 0; m < r->next; m++) {
 				key = hash(0, result_name(x, r->id, m, ""));
-				if (key > done && key < least &&
-				    point_wanted(x, r, m)) {
+				if (key < least && point_wanted(x, r, m)) {
 					least = key;
 					next = r;
 					next_m = m;
