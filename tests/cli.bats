@@ -302,6 +302,14 @@ unprivileged() {
 	END
 }
 
+@test "a branch of a run with a negative number is refused" {
+	project branch exp-run--900000000-iteration-1
+	snapshot
+	rejects 2 <<-'END'
+		exp-run--900000000-iteration-1 % experiment
+	END
+}
+
 # ---- programs and places ------------------------------------------------------
 
 @test "CC_CLAUDE is a name on PATH or a path from where the command is typed" {
