@@ -5843,16 +5843,14 @@ is_missing(const struct experiment *x, const struct run *runs)
 }
 
 /*
- * Read what exists of the experiment, check that this command line can
- * continue it, then make its files and refs ready.  Return the runs.
+ * Read what exists of the experiment, and exit if this command line can not
+ * continue it.  Add the settings of this start to `now`.
  */
-static struct run *
-experiment_open(struct git *g, struct experiment *x)
+static void
+experiment_read(struct git *g, struct experiment *x, struct words *now)
 {
-	struct words old = { NULL, 0 }, now = { NULL, 0 }, refs = { NULL, 0 };
-	struct run *runs;
+	struct words old = { NULL, 0 };
 
-	lock_write(x, 1);
 	output_open(x, 0);
 	ledger_open(x, 0);
 	settings_read(x, &old);
@@ -5868,9 +5866,21 @@ experiment_open(struct git *g, struct experiment *x)
 	if (!x->begun)
 		words_free(&old);
 	baseline_find(g, x, &old);
-	settings_now(x, x->begun, &now);
+	settings_now(x, x->begun || x->opt.dry_run, now);
 	if (x->begun)
-		settings_agree(x, &old, &now, 1);
+		settings_agree(x, &old, now, !x->opt.dry_run);
+	words_free(&old);
+}
+
+/* Make the files and refs of the experiment ready.  Return the runs. */
+static struct run *
+experiment_open(struct git *g, struct experiment *x)
+{
+	struct words now = { NULL, 0 }, refs = { NULL, 0 };
+	struct run *runs;
+
+	lock_write(x, 1);
+	experiment_read(g, x, &now);
 	runs = runs_read(x);
 	if (x->opt.in_place && place_is_open(g, x)) {
 		ledger_open(x, x->begun);
@@ -5887,7 +5897,6 @@ experiment_open(struct git *g, struct experiment *x)
 		settings_write(x, &now);
 	lock_write(x, 0);
 	refs_follow(g, x, runs, &refs);
-	words_free(&old);
 	words_free(&now);
 	words_free(&refs);
 	return runs;
@@ -6100,16 +6109,9 @@ static int
 plan(struct git *g, struct experiment *x)
 {
 	const struct options *o = &x->opt;
-	struct words old = { NULL, 0 }, now = { NULL, 0 };
+	struct words now = { NULL, 0 };
 
-	output_open(x, 0);
-	ledger_open(x, 0);
-	if (is_begun(x))
-		settings_read(x, &old);
-	baseline_find(g, x, &old);
-	settings_now(x, 1, &now);
-	if (old.n > 0)
-		settings_agree(x, &old, &now, 0);
+	experiment_read(g, x, &now);
 	protect_check(g, x);
 	plan_limits(x);
 	printf("baseline: %s, commit %.12s\n", o->baseline, x->base);

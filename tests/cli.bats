@@ -435,7 +435,8 @@ unprivileged() {
 }
 
 @test "--dry-run --benchmark-only tells nothing of claude and branches" {
-	run -0 experiment -n --benchmark-only -r 2 -i 3 -b b=second
+	experiment -q -r 1 -i 3 -b "$A"
+	run -0 experiment -n --benchmark-only -r 2 -i 3 -b "$A" -b b=second
 	[[ $output == *second* ]]
 	[[ $output != *claude* && $output != *exp-run* ]]
 }
@@ -461,6 +462,7 @@ unprivileged() {
 		CC_PLUGIN_DIR % plugged --dry-run
 		a..b % ccre -n --no-plugin "$PROJECT" a..b
 		iterations % experiment -n -r 1 -i 3
+		output % ccre -n --no-plugin --benchmark-only -b "$A" -o other "$PROJECT" exp
 	END
 }
 
