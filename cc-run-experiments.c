@@ -2637,11 +2637,12 @@ struct changes {
 	long files, added, removed, md_added, md_removed;
 };
 
-/* The mark of a run's processes. */
+/* The mark of a run's processes.  With --in-place, all runs have one mark. */
 static const char *
 run_mark(const struct experiment *x, int run)
 {
-	return pool_printf("%s-%d", base_name(x->copies), run);
+	return pool_printf("%s-%d", base_name(x->copies), x->opt.in_place ? 0 :
+	    run);
 }
 
 static const char *
@@ -5556,8 +5557,6 @@ place_recover(const struct experiment *x, struct run *runs)
 	struct run *r = runs + x->opt.first, *last = runs + x->opt.last;
 	struct copy c;
 
-	for (int id = 0; id <= x->opt.last; id++)
-		leftovers_kill(run_mark(x, id), 0, 1);
 	while (r < last && transcript_left(x, r) == NULL)
 		r++;
 	copy_open(&c, x, r->id);
