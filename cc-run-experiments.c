@@ -5042,7 +5042,7 @@ point_measure(struct copy *c, const struct run *r, int m)
 	space_check(x);
 	gate_lock(c, WORK, F_UNLCK);
 	if (failed && m == 0)
-		stop_all(x, 1, "a benchmark of the baseline failed (mend it "
+		stop_all(x, 1, "a benchmark of the baseline failed (fix it "
 		    "first)");
 	else if (result != STOPPED)
 		say("%s: benchmarks are measured%s", point_name(x, r->id, m),
@@ -5307,8 +5307,9 @@ run_do(struct copy *c, struct run *r)
 	}
 	if (!is_ending(x) && r->next <= x->opt.iterations &&
 	    r->charged < x->opt.timeout)
-		say("run %d/%ld: not enough time for iteration %d", r->id,
-		    x->opt.runs, r->next);
+		say("run %d/%ld: ended before iteration %d, because less than "
+		    "%s of --timeout is left", r->id, x->opt.runs, r->next,
+		    duration(ENOUGH_S));
 }
 
 /*
@@ -5386,7 +5387,7 @@ job_start(struct experiment *x, struct run *runs, int id)
 	job_show(x, id, id > 0 ? runs[id].next : 0, "", 0);
 	fflush(NULL);
 	if ((pid = fork()) < 0) {
-		stop_all(x, 1, pool_printf("cannot start run %d: %s", id,
+		stop_all(x, 1, pool_printf("cannot start a process: %s",
 		    strerror(errno)));
 		return;
 	}
@@ -5417,7 +5418,8 @@ job_ended(const struct experiment *x, pid_t pid, int status)
 		status = 1;
 	}
 	run_remove(x, copy);
-	stop_all(x, status, pool_printf("run %d could not go on", j->run));
+	stop_all(x, status, pool_printf("run %d could not go on, for the reason"
+	    " above", j->run));
 }
 
 /* Start the runs that are not done while jobs are free; wait for all. */
@@ -5684,9 +5686,10 @@ baseline_missing(struct git *g, const struct experiment *x)
 		if (strstr(r.text, "-iteration-") == NULL)
 			names = pool_printf("%s%s%s", names, n++ > 0 ? ", " :
 			    "", r.text);
-	die(EXIT_USAGE, "no branch or commit \"%s\" in %s: name the baseline as"
-	    " the third operand: the branches are %s", x->opt.baseline,
-	    x->top, n > 0 ? names : "none");
+	die(EXIT_USAGE, "no branch or commit \"%s\" in %s: %s%s",
+	    x->opt.baseline, x->top, n > 0 ? "name the baseline as the third "
+	    "operand, for example one of " : "there is no branch: make a "
+	    "commit first", names);
 }
 
 /*
@@ -6233,7 +6236,7 @@ option_benchmark(struct options *o, const struct setting *s,
 	if (len == 0 || len > 64 || value[len] != '=')
 		die(EXIT_USAGE, "--%s %s: expected NAME=COMMAND; NAME is a "
 		    "letter or underscore, then letters, digits, '_', '.' or "
-		    "'-'", s->name, value);
+		    "'-', at most 64 in all", s->name, value);
 	if (value[len + 1 + strspn(value + len + 1, " \t\n")] == '\0')
 		die(EXIT_USAGE, "--%s %s: the command is empty: expected "
 		    "NAME=COMMAND", s->name, value);
@@ -6358,9 +6361,9 @@ options_check(struct options *o)
 		die(EXIT_USAGE, "--run %ld: expected at most %ld (see --runs)",
 		    o->last, o->runs);
 	if (o->in_place && (o->jobs > 1 || o->setup != NULL))
-		die(EXIT_USAGE, "--in-place: remove %s: there is one directory,"
-		    " and it is not a fresh copy", o->jobs > 1 ? "--jobs" :
-		    "--setup");
+		die(EXIT_USAGE, "--in-place: remove %s", o->jobs > 1 ?
+		    "--jobs, because there is only one directory" :
+		    "--setup, because the directory is not a fresh copy");
 	if (o->benchmark_only && o->benchmark_n == 0)
 		die(EXIT_USAGE, "--benchmark-only: name what to measure with "
 		    "--benchmark or --time");
@@ -6457,7 +6460,7 @@ check_plugin(struct experiment *x)
 	for (size_t i = 0; i < w->n; i++)
 		if (is_one(w->v[i], inert))
 			die(EXIT_USAGE, "%s makes claude ignore the plugin: "
-			    "remove it, or use --no-plugin", w->v[i]);
+			    "remove this word, or use --no-plugin", w->v[i]);
 }
 
 /* Find the repository and the top level of the directory. */
@@ -6484,7 +6487,7 @@ check_repository(struct git *g, struct experiment *x)
 	if (realpath(lines[0], x->common) == NULL ||
 	    realpath(lines[1], x->own) == NULL ||
 	    realpath(lines[3], x->top) == NULL)
-		die(1, "cannot find the real path of %s:", lines[0]);
+		die(1, "directory \"%s\": cannot find its repository:", dir);
 	words_set(&g->vars, "GIT_DIR", x->common);
 }
 
@@ -6612,7 +6615,7 @@ experiment(struct git *g, struct experiment *x)
 	x->shared = mmap(NULL, sizeof *x->shared, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (x->shared == MAP_FAILED)
-		die(1, "cannot share memory:");
+		die(1, "cannot map memory for the runs:");
 	x->job = x->shared->jobs;
 	runs = experiment_open(g, x);
 	for (long id = 1; id <= x->opt.runs; id++) {
