@@ -5005,7 +5005,7 @@ copy_prepare(struct copy *c, int run, int iteration, const char *commit,
 	return result == MEASURED ? MEASURED : STOPPED;
 }
 
-/* Measure what is missing at one point.  Return -1 if everything stops. */
+/* Measure what is missing at one point.  Return 0, or -1 to stop. */
 static int
 point_measure(struct copy *c, const struct run *r, int m)
 {
@@ -5051,8 +5051,14 @@ point_measure(struct copy *c, const struct run *r, int m)
 	return result == STOPPED ? -1 : 0;
 }
 
-/* ---- the loop of the header comment ---------------------------------- */
+/* ---- the loop: attempts, iterations, points ------------------------------ */
 
+/*
+ * The loop of the header comment, for one run in its child process.  An attempt
+ * is recorded in this order: commit, row of the ledger, refs, message.  After a
+ * kill before the row, the next start counts the attempt as interrupted.  After
+ * a kill behind the row, the next start makes the refs.
+ */
 struct decision {
 	enum next next;
 	int finished;			/* the iteration has ended */
@@ -5060,8 +5066,8 @@ struct decision {
 };
 
 /*
- * What follows an outcome.  failures and timeouts: so many in a row before
- * it; retries and wait: the options; signal: that ended the call, or 0.
+ * Decide what follows an outcome.  `failures` and `timeouts` count those in a
+ * row before this attempt.  `signal` is the one that ended the call, or 0.
  */
 static struct decision
 decide(enum outcome outcome, int failures, int timeouts, long retries,
@@ -5078,7 +5084,7 @@ decide(enum outcome outcome, int failures, int timeouts, long retries,
 	    next == END_OF_RUN, next == STOP ? rule->status + signal : 0 };
 }
 
-/* Why the attempt ended, as claude or the transcript tells. */
+/* Return why the attempt ended, from what claude printed; "" if unknown. */
 static const char *
 attempt_why(const struct attempt *a, const struct transcript *t)
 {
@@ -5126,7 +5132,7 @@ attempt_say(const struct experiment *x, const struct attempt *a,
 	    (int)strcspn(why, "\n"), why);
 }
 
-/* Why everything stops after this attempt. */
+/* Return why everything stops after this attempt; "" for a signal. */
 static const char *
 attempt_stop(const struct experiment *x, const struct attempt *a,
     const struct transcript *t)
@@ -5182,7 +5188,10 @@ attempt_record(const struct experiment *x, struct run *r, struct attempt *a,
 	return d;
 }
 
-/* Make one attempt: a fresh start, a call of claude, commit, row and refs. */
+/*
+ * Make one attempt: prepare the copy, call claude, commit, write row and refs.
+ * If discarded work is in the copy, ignored files are removed as well.
+ */
 static struct decision
 attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 {
@@ -5291,7 +5300,7 @@ iteration(struct copy *c, struct run *r)
 	return d.next;
 }
 
-/* Do what is missing of a run. */
+/* Make the missing iterations of a run, and the missing measurements. */
 static void
 run_do(struct copy *c, struct run *r)
 {
@@ -5313,8 +5322,8 @@ run_do(struct copy *c, struct run *r)
 }
 
 /*
- * --benchmark-only: measure what lacks results, in random order: that of the
- * hashes of the points' names.
+ * --benchmark-only: measure what lacks results.  The order is that of the
+ * hashes of the points' names, so that it does not follow the order of runs.
  */
 static void
 points_measure(struct copy *c, struct run *runs)
@@ -5339,11 +5348,14 @@ points_measure(struct copy *c, struct run *runs)
 	} while (next != NULL && point_measure(c, next, next_m) == 0);
 }
 
-/* ---- jobs: a child process for each run ------------------------------ */
+/* ---- jobs: a child process for each run ---------------------------------- */
 
 /*
- * The parent starts children, forwards signals and draws the status line.
- * While children are at work it waits in one place only and runs no git.
+ * The parent starts at most --jobs children, forwards signals to them and draws
+ * the status line.  While children are at work, the parent waits in one place
+ * only and runs no git.  A child reports to the parent through struct shared,
+ * the ledger and the result files.  --benchmark-only has one child for all
+ * runs, which counts as run 0.
  */
 
 /* In the child: do a run, or measure all if id is 0; never return. */
@@ -5401,12 +5413,12 @@ static void
 job_ended(const struct experiment *x, pid_t pid, int status)
 {
 	struct job *j = x->shared->jobs;
-	int copy;			/* j->run may be another run's point */
+	int copy;	/* the child's id; j->run is the run that it measures */
 
 	while (j < x->shared->jobs + x->opt.jobs && j->pid != pid)
 		j++;
 	if (j == x->shared->jobs + x->opt.jobs)
-		return;			/* a child from before exec */
+		return;	/* of a program that became this one by exec */
 	j->pid = 0;
 	if (status == 0)
 		return;
@@ -5459,7 +5471,15 @@ jobs(struct experiment *x, struct run *runs)
 		stop_all(x, 128 + stop.signal, "");
 }
 
-/* ---- the start: what exists, and what is missing --------------------- */
+/* ---- the start: what exists, and what is missing ------------------------- */
+
+/*
+ * A start reads the ledger and experiment.csv, and exits if this command line
+ * cannot continue the experiment.  A refused start of a new prefix makes no
+ * file and no ref of the experiment.  Then a start completes what a killed
+ * runner left half done: rows for transcripts, refs for rows.  The caller holds
+ * the locks of the runs.
+ */
 
 /*
  * Open the output directory, and the folders that the prefix names.  With
@@ -5494,7 +5514,7 @@ output_open(struct experiment *x, int make)
 		    " write to:", x->opt.output);
 }
 
-/* Is there a transcript of the attempt that would be next? */
+/* The name of the next attempt's transcript if it exists; otherwise NULL. */
 static const char *
 transcript_left(const struct experiment *x, const struct run *r)
 {
@@ -5671,7 +5691,7 @@ refs_follow(struct git *g, const struct experiment *x, struct run *runs,
 	}
 }
 
-/* Exit if the baseline is no commit; name branches that no runner made. */
+/* Exit because there is no baseline; name branches that no runner made. */
 static void
 baseline_missing(struct git *g, const struct experiment *x)
 {
@@ -5771,7 +5791,7 @@ protect_check(struct git *g, const struct experiment *x)
 		    git_fault(g));
 }
 
-/* Name what git ignores in the user's tree and copies lack. */
+/* Tell which ignored files of the user's tree the copies lack. */
 static void
 ignored_tell(const struct experiment *x)
 {
@@ -5904,7 +5924,12 @@ experiment_open(struct git *g, struct experiment *x)
 	return runs;
 }
 
-/* ---- what a person sees at the end, and the plan --------------------- */
+/* ---- the table at the end, and the plan of --dry-run --------------------- */
+
+/*
+ * Both print on stdout, only from the options, the ledger and the result files,
+ * and write nothing.
+ */
 
 static int
 samples_order(const void *a, const void *b)
@@ -6055,7 +6080,7 @@ table_print(const struct experiment *x, const struct run *runs)
 		    x->base), branch_name(x, r->id, r->next - 1))));
 }
 
-/* The dollars that claude's own --max-budget-usd allows a call, or 0. */
+/* Return the dollars that --max-budget-usd of claude allows a call, or 0. */
 static double
 call_budget(const struct words *w)
 {
@@ -6137,7 +6162,13 @@ plan(struct git *g, struct experiment *x)
 	return flushed();
 }
 
-/* ---- options --------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------- */
+
+/*
+ * The table of settings tells how each option is parsed.  These functions exit
+ * with status 2 unless the command line is valid by itself.  They do not look
+ * at files, and --help and --version need neither git nor claude.
+ */
 
 static const struct options options_default = {
 	.runs = RUNS, .iterations = ITERATIONS, .retries = RETRIES,
@@ -6171,7 +6202,7 @@ usage(void)
 	    "baseline: %s.\nWhat follows -- goes to claude.\n", o->baseline);
 }
 
-/* A whole number of at least s->least. */
+/* Return a whole number of at least s->least, or exit. */
 static long
 option_number(const struct setting *s, const char *value)
 {
@@ -6188,7 +6219,7 @@ option_number(const struct setting *s, const char *value)
 	return n;
 }
 
-/* Seconds, from a number with an optional s, m, h or d. */
+/* Return seconds, from a number with an optional s, m, h or d, or exit. */
 static double
 option_time(const struct setting *s, const char *value)
 {
@@ -6220,7 +6251,7 @@ option_dollars(const struct setting *s, const char *value)
 	return n;
 }
 
-/* NAME=COMMAND, whose NAME becomes part of file names. */
+/* Add a benchmark from NAME=COMMAND.  NAME becomes part of file names. */
 static void
 option_benchmark(struct options *o, const struct setting *s,
     const char *value)
@@ -6253,7 +6284,7 @@ option_benchmark(struct options *o, const struct setting *s,
 	b->timed = s->least > 0;
 }
 
-/* N or N-M. */
+/* Set the first and last run from N or N-M. */
 static void
 option_range(struct options *o, const struct setting *s, const char *value)
 {
@@ -6269,7 +6300,7 @@ option_range(struct options *o, const struct setting *s, const char *value)
 		    "example 3 or 1-4", s->name, value);
 }
 
-/* The option of a letter; the last entry if there is none. */
+/* Return the option of a letter; the last entry if there is none. */
 static const struct setting *
 setting_find(int letter)
 {
@@ -6280,7 +6311,6 @@ setting_find(int letter)
 	return s;
 }
 
-/* Set one option as getopt_long found it. */
 static void
 option_set(struct options *o, const struct setting *s, const char *value)
 {
@@ -6315,7 +6345,7 @@ option_set(struct options *o, const struct setting *s, const char *value)
 	}
 }
 
-/* Read the words before the first "--". */
+/* Set the options, and move the operands to the end of argv. */
 static void
 options_parse(struct options *o, int argc, char **argv)
 {
@@ -6353,7 +6383,7 @@ options_parse(struct options *o, int argc, char **argv)
 	}
 }
 
-/* Check what options mean together. */
+/* Check options against each other; without --run, ask for all runs. */
 static void
 options_check(struct options *o)
 {
@@ -6407,7 +6437,15 @@ options_read(struct options *o, int argc, char **argv)
 	options_check(o);
 }
 
-/* ---- checks before anything is touched ------------------------------- */
+/* ---- the machine: programs, repository, directories ---------------------- */
+
+/*
+ * Fill in struct experiment from the command line, the environment and the
+ * repository, or exit with a remedy.  Nothing is written, except that the
+ * directory of this program in $TMPDIR is made.  What depends on an earlier
+ * start, such as the output directory and the baseline, is set by
+ * experiment_open().
+ */
 
 static void
 check_program(const char *name, char *found)
@@ -6440,7 +6478,7 @@ check_prompt(struct experiment *x)
 	x->prompt = xstrdup(text);
 }
 
-/* Find the plugin.  The arm without it must know what not to load. */
+/* Find the plugin, also for the arm without it, which must not load it. */
 static void
 check_plugin(struct experiment *x)
 {
@@ -6514,7 +6552,7 @@ check_prefix(struct git *g, const struct experiment *x)
 	}
 }
 
-/* Make our directory in $TMPDIR, and name the directory of the copies. */
+/* Make the program's directory in $TMPDIR, and name that of the copies. */
 static void
 check_directory(struct experiment *x)
 {
@@ -6603,7 +6641,12 @@ check(struct git *g, struct experiment *x)
 		    "sandbox");
 }
 
-/* ---- main ------------------------------------------------------------ */
+/* ---- main ---------------------------------------------------------------- */
+
+/*
+ * The order: options, checks, locks, start, jobs, table.  finish() gives the
+ * exit status.
+ */
 
 /* Do all runs that are asked for; return the exit status. */
 static int
@@ -6655,7 +6698,7 @@ experiment(struct git *g, struct experiment *x)
 	return x->shared->status;
 }
 
-/* Print why everything stopped; die by the signal that stopped it. */
+/* Print why everything stopped; end by the signal if one was the reason. */
 static int
 finish(const struct experiment *x, int status)
 {
@@ -6682,10 +6725,10 @@ main(int argc, char **argv)
 
 	signals_block();
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2)
-		;			/* no file of ours becomes 0, 1 or 2 */
+		;			/* no file opened below is 0, 1 or 2 */
 	if (fd > 2)
 		close(fd);
-	for (fd = 3; fd < FDS; fd++)	/* and none of our caller's a child's */
+	for (fd = 3; fd < FDS; fd++)	/* children get no file of the caller */
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	options_read(&x.opt, argc, argv);
 	x.output_fd = x.ledger_fd = x.lock_fd = -1;
