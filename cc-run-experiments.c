@@ -5243,7 +5243,7 @@ attempt(struct copy *c, struct run *r, struct transcript *t, int *timeouts)
 	return d;
 }
 
-/* Stop everything if the attempts of the ledger have cost the budget. */
+/* If all attempts have cost the budget, stop everything and return 1. */
 static int
 budget_stop(const struct experiment *x)
 {
@@ -5413,7 +5413,7 @@ static void
 job_ended(const struct experiment *x, pid_t pid, int status)
 {
 	struct job *j = x->shared->jobs;
-	int copy;	/* the child's id; j->run is the run that it measures */
+	int id;			/* j->run may be the run that it measures */
 
 	while (j < x->shared->jobs + x->opt.jobs && j->pid != pid)
 		j++;
@@ -5422,21 +5422,21 @@ job_ended(const struct experiment *x, pid_t pid, int status)
 	j->pid = 0;
 	if (status == 0)
 		return;
-	copy = x->opt.benchmark_only ? 0 : j->run;
+	id = x->opt.benchmark_only ? 0 : j->run;
 	if (status > 128) {
 		warn("the process of run %d was killed by signal %d: memory may"
 		    " be short", j->run, status - 128);
-		leftovers_kill(run_mark(x, copy), 0, 0);
+		leftovers_kill(run_mark(x, id), 0, 0);
 		status = 1;
 	}
-	run_remove(x, copy);
+	run_remove(x, id);
 	stop_all(x, status, pool_printf("run %d could not go on, for the reason"
 	    " above", j->run));
 }
 
 /* Start the runs that are not done while jobs are free; wait for all. */
 static void
-jobs(struct experiment *x, struct run *runs)
+jobs_run(struct experiment *x, struct run *runs)
 {
 	int only = x->opt.benchmark_only, id = only ? 0 : (int)x->opt.first;
 	int last = only ? 0 : (int)x->opt.last, busy = 0, told = 0, status, i;
@@ -5758,7 +5758,7 @@ partial_check(struct git *g, const struct experiment *x)
 
 /* Set an author for commits if the user has none. */
 static void
-identity_check(struct git *g, struct experiment *x)
+identity_set(struct git *g, struct experiment *x)
 {
 	static const char *const names[] = { "GIT_AUTHOR_NAME",
 	    "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL" };
@@ -5835,7 +5835,7 @@ checkout_check(struct git *g, const struct experiment *x,
 
 /* Check what only an experiment with work left needs. */
 static void
-check_work(struct git *g, struct experiment *x, const struct run *runs)
+work_check(struct git *g, struct experiment *x, const struct run *runs)
 {
 	static const char *const old[] = { "core.fsyncObjectFiles", "true",
 	    NULL };
@@ -5848,14 +5848,14 @@ check_work(struct git *g, struct experiment *x, const struct run *runs)
 	checkout_check(g, x, runs);
 	if (x->opt.in_place)
 		place_check(x);
-	identity_check(g, x);
+	identity_set(g, x);
 	protect_check(g, x);
 	partial_check(g, x);
 }
 
 /* Is any run that is asked for not done? */
 static int
-is_missing(const struct experiment *x, const struct run *runs)
+is_work_left(const struct experiment *x, const struct run *runs)
 {
 	const struct run *r = runs + x->opt.first;
 
@@ -5909,8 +5909,8 @@ experiment_open(struct git *g, struct experiment *x)
 		place_recover(x, runs);
 	}
 	refs_list(g, x, &refs);
-	if (is_missing(x, runs))
-		check_work(g, x, runs);
+	if (is_work_left(x, runs))
+		work_check(g, x, runs);
 	if (x->output_fd < 0)
 		output_open(x, 1);
 	ledger_open(x, 1);
@@ -6224,14 +6224,14 @@ static double
 option_time(const struct setting *s, const char *value)
 {
 	static const char units[] = "smhd";
-	const double each[] = { 1, 60, 3600, 86400 };
+	const double seconds[] = { 1, 60, 3600, 86400 };
 	char *end;
 	double n = strtod(value, &end);
 	const char *unit = *end == '\0' ? units : strchr(units, *end);
 
 	if (end == value || unit == NULL || (*end != '\0' && end[1] != '\0') ||
 	    strspn(value, "0123456789.") != (size_t)(end - value) ||
-	    (n *= each[unit - units]) < s->least || n > 3650 * 86400.0)
+	    (n *= seconds[unit - units]) < s->least || n > 3650 * 86400.0)
 		die(EXIT_USAGE, "--%s %s: expected a time from %s to 3650d, for"
 		    " example 90, 90s, 30m, 2h or 1.5d", s->name, value,
 		    duration(s->least));
@@ -6407,15 +6407,15 @@ options_check(struct options *o)
 static void
 options_read(struct options *o, int argc, char **argv)
 {
-	int i, words;
+	int i, end;			/* of the words before "--" */
 
 	*o = options_default;
-	for (words = 1; words < argc && strcmp(argv[words], "--") != 0; words++)
+	for (end = 1; end < argc && strcmp(argv[end], "--") != 0; end++)
 		;
-	for (i = words + 1; i < argc; i++)
+	for (i = end + 1; i < argc; i++)
 		words_add(&o->claude_arguments, argv[i]);
-	argv[words] = NULL;
-	options_parse(o, words, argv);
+	argv[end] = NULL;
+	options_parse(o, end, argv);
 	for (i = 0; o->benchmark_n == 0 && benchmarks_default[i] != NULL; i++)
 		option_benchmark(o, setting_find('b'), benchmarks_default[i]);
 	if (o->help)
@@ -6424,15 +6424,15 @@ options_read(struct options *o, int argc, char **argv)
 		puts(PROGRAM " " VERSION);
 	if (o->help || o->version)
 		exit(flushed());
-	if (words - optind < 2)
+	if (end - optind < 2)
 		die(EXIT_USAGE, "expected directory prefix [baseline]: see "
 		    PROGRAM " --help");
-	if (words - optind > 3)
+	if (end - optind > 3)
 		die(EXIT_USAGE, "%s: excess operand: expected directory prefix "
 		    "[baseline]", argv[optind + 3]);
 	o->directory = argv[optind];
 	o->prefix = argv[optind + 1];
-	if (words - optind == 3)
+	if (end - optind == 3)
 		o->baseline = argv[optind + 2];
 	options_check(o);
 }
@@ -6448,7 +6448,7 @@ options_read(struct options *o, int argc, char **argv)
  */
 
 static void
-check_program(const char *name, char *found)
+program_check(const char *name, char *found)
 {
 	int status = program_find(name, found);
 
@@ -6460,7 +6460,7 @@ check_program(const char *name, char *found)
 }
 
 static void
-check_prompt(struct experiment *x)
+prompt_read(struct experiment *x)
 {
 	const char *file = x->opt.prompt_file;
 	char path[PATH_MAX], *text = NULL;
@@ -6480,7 +6480,7 @@ check_prompt(struct experiment *x)
 
 /* Find the plugin, also for the arm without it, which must not load it. */
 static void
-check_plugin(struct experiment *x)
+plugin_find(struct experiment *x)
 {
 	static const char *const inert[] = { "--bare", "--safe-mode", NULL };
 	const char *dir = getenv("CC_PLUGIN_DIR");
@@ -6503,7 +6503,7 @@ check_plugin(struct experiment *x)
 
 /* Find the repository and the top level of the directory. */
 static void
-check_repository(struct git *g, struct experiment *x)
+repository_find(struct git *g, struct experiment *x)
 {
 	const char *dir = x->opt.directory;
 	char *lines[5] = { NULL, NULL, NULL, NULL, NULL };
@@ -6531,7 +6531,7 @@ check_repository(struct git *g, struct experiment *x)
 
 /* Check that the prefix can name branches and files. */
 static void
-check_prefix(struct git *g, const struct experiment *x)
+prefix_check(struct git *g, const struct experiment *x)
 {
 	const char *prefix = x->opt.prefix;
 	char *part = pool_printf("%s", prefix), *s;
@@ -6554,7 +6554,7 @@ check_prefix(struct git *g, const struct experiment *x)
 
 /* Make the program's directory in $TMPDIR, and name that of the copies. */
 static void
-check_directory(struct experiment *x)
+directory_open(struct experiment *x)
 {
 	const char *tmp = temporary_directory();
 	char real[PATH_MAX];
@@ -6580,7 +6580,7 @@ check_directory(struct experiment *x)
 
 /* Set claude's command line, and the environments. */
 static void
-check_command(struct experiment *x)
+command_set(struct experiment *x)
 {
 	static const char *const dropped[] = { "CC_PLUGIN_DIR=", "CC_CLAUDE=",
 	    "CLAUDECODE=", "CLAUDE_CODE_SESSION_ID=",
@@ -6615,22 +6615,22 @@ check_command(struct experiment *x)
 
 /* Check the command line against the machine and the repository. */
 static void
-check(struct git *g, struct experiment *x)
+machine_check(struct git *g, struct experiment *x)
 {
 	const char *claude = getenv("CC_CLAUDE"), *sandbox =
 	    getenv("IS_SANDBOX");
 
-	check_program("git", x->git);
+	program_check("git", x->git);
 	if (!x->opt.benchmark_only)
-		check_program(claude != NULL && *claude != '\0' ? claude :
+		program_check(claude != NULL && *claude != '\0' ? claude :
 		    claude_command[0], x->claude);
-	check_prompt(x);
-	check_plugin(x);
-	check_command(x);
+	prompt_read(x);
+	plugin_find(x);
+	command_set(x);
 	git_open(g, x);
-	check_repository(g, x);
-	check_prefix(g, x);
-	check_directory(x);
+	repository_find(g, x);
+	prefix_check(g, x);
+	directory_open(x);
 	words_set(&x->agent_vars, MARK, run_mark(x, 0));
 	if (x->opt.benchmark_only)
 		return;
@@ -6665,12 +6665,12 @@ experiment(struct git *g, struct experiment *x)
 		x->shared->cost += runs[id].cost;
 		x->shared->unknown += runs[id].unknown;
 	}
-	if (is_missing(x, runs)) {
+	if (is_work_left(x, runs)) {
 		if (x->opt.benchmark_n == 0)
 			say("no benchmark is given: nothing will be measured");
 		if (x->opt.setup == NULL && !x->begun && !x->opt.in_place)
 			ignored_tell(x);
-		jobs(x, runs);
+		jobs_run(x, runs);
 	} else {
 		say("prefix %s: runs %ld to %ld are finished", x->opt.prefix,
 		    x->opt.first, x->opt.last);
@@ -6688,7 +6688,7 @@ experiment(struct git *g, struct experiment *x)
 		    "ran: do not trust these files", x->output);
 		stop_all(x, 1, "the results were replaced: check them first");
 	}
-	if (is_missing(x, runs))
+	if (is_work_left(x, runs))
 		stop_all(x, 1, "results of a finished run are missing");
 	show_clear();
 	if (!x->opt.quiet)
@@ -6737,7 +6737,7 @@ main(int argc, char **argv)
 	show.on = isatty(STDERR_FILENO) && !x.opt.quiet && term != NULL &&
 	    strcmp(term, "dumb") != 0;
 	atexit(show_clear);
-	check(&g, &x);
+	machine_check(&g, &x);
 	return x.opt.dry_run ? plan(&g, &x) :
 	    finish(&x, experiment(&g, &x));
 }
