@@ -5112,24 +5112,24 @@ attempt_say(const struct experiment *x, const struct attempt *a,
     const struct transcript *t)
 {
 	const char *why = attempt_why(a, t);
+	const char *limit = a->why == BY_SILENCE ? " (--idle-timeout)" :
+	    a->why != BY_LIMIT ? "" :
+	    a->last ? " (--timeout)" : " (--iteration-timeout)";
 	int kept = outcomes[a->outcome].keep;
+	const char *ref = kept || a->commit[0] == '\0' ? "" :
+	    pool_printf(", discarded to %s", attempt_ref(x, a->run,
+	    a->iteration, a->number));
 
 	message(kept ? "" : PROBLEM, "%s%s: %s after %s%s, %ld file%s +%ld "
-	    "-%ld, %s%s%s%s%s%.*s", point_name(x, a->run, a->iteration),
+	    "-%ld, %s%s%s%s%.*s", point_name(x, a->run, a->iteration),
 	    a->number > 1 ? pool_printf(" attempt %d", a->number) : "",
-	    outcomes[a->outcome].name, duration(a->seconds),
-	    a->why == BY_SILENCE ? " (--idle-timeout)" : a->why != BY_LIMIT ?
-	    "" : a->last ? " (--timeout)" : " (--iteration-timeout)",
-	    a->changes.files,
-	    a->changes.files == 1 ? "" : "s", a->changes.added,
-	    a->changes.removed, a->cost[0] != '\0' ?
+	    outcomes[a->outcome].name, duration(a->seconds), limit,
+	    a->changes.files, a->changes.files == 1 ? "" : "s",
+	    a->changes.added, a->changes.removed, a->cost[0] != '\0' ?
 	    pool_printf("$%.2f", strtod(a->cost, NULL)) : "cost unknown",
 	    a->survivors > 0 ? pool_printf(", %d leftover process%s killed",
-	    a->survivors, a->survivors == 1 ? "" : "es") : "",
-	    !kept && a->commit[0] != '\0' ? ", discarded to " : "",
-	    !kept && a->commit[0] != '\0' ? attempt_ref(x, a->run,
-	    a->iteration, a->number) : "", why[0] != '\0' ? ": " : "",
-	    (int)strcspn(why, "\n"), why);
+	    a->survivors, a->survivors == 1 ? "" : "es") : "", ref,
+	    why[0] != '\0' ? ": " : "", (int)strcspn(why, "\n"), why);
 }
 
 /* Return why everything stops after this attempt; "" for a signal. */
@@ -5495,7 +5495,7 @@ output_open(struct experiment *x, int make)
 		die(EXIT_USAGE, "--output %s: cannot make the directory:",
 		    x->opt.output);
 	if (realpath(x->opt.output, x->output) == NULL)
-		text_cut(x->output, sizeof x->output, x->opt.output);
+		CUT(x->output, x->opt.output);
 	x->output_fd = open(x->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (; x->output_fd >= 0 && strchr(name, '/') != NULL;
 	    name = strchr(name, '/') + 1) {
