@@ -291,6 +291,20 @@ stopped_by() {
 	[ "$(ledger outcome)" = $'interrupted\nsuccess' ]
 }
 
+@test "the agent of a killed runner is killed by a start of another run" {
+	[ -e /proc/self/environ ] || skip 'no /proc'
+	export AGENT=$BATS_TEST_TMPDIR/agent
+	scene waits <<-'X'
+		init; echo $$ > "$AGENT"
+		runner=$(cut -d ' ' -f 4 /proc/$PPID/stat)
+		kill -STOP "$runner"; kill -KILL $PPID "$runner"; exec sleep 30
+	X
+	REHEARSAL=$SCENE/waits run -137 place -r 2 -i 1 --run 2
+	run -0 place -r 2 -i 1 --run 1
+	run ! grep '^State:.[SR]' "/proc/$(cat "$AGENT")/status"
+	run -0 place -r 2 -i 1
+}
+
 @test "a stop and a failing benchmark: the user's branch is checked out" {
 	REHEARSAL=rate-limit run -75 place -r 1 -i 1
 	at_home
