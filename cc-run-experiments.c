@@ -4968,7 +4968,7 @@ setup_run(struct copy *c, int run, int iteration)
 	result = step_run(c, run, iteration, "setup", c->x->opt.setup);
 	words_set(&c->vars, "PROJECT", getenv("PROJECT"));
 	if (result == FAILED)
-		stop_all(c->x, 1, "the setup failed (mend it first)");
+		stop_all(c->x, 1, "the setup failed (fix it first)");
 	/* The agent's .git, which such a file may point into, is made anew. */
 	for (size_t i = 0; i < c->submodules.n; i++)
 		path_remove(pool_printf("%s/.git", c->submodules.v[i]));
