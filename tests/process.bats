@@ -514,7 +514,7 @@ left_behind() {
 		init; edit; setsid sleep 1000 & result false success 'and a daemon'
 	X
 	witnessed waits <<-'X'
-		init; edit; setsid sleep 1000 & touch "$AT_WORK"; sleep 1000
+		init; edit; setsid sleep 1000 & touch "$AT_WORK"; wait
 	X
 	under=(unshare --pid --fork --mount-proc)
 	export REHEARSAL="$SCENE/left $SCENE/waits"
