@@ -1021,7 +1021,8 @@ directory_make(const char *path, mode_t mode)
 
 struct job {				/* a child process and its run */
 	pid_t pid;			/* 0: none */
-	int run, iteration;
+	int copy;			/* the run whose copy it has */
+	int run, iteration;		/* the point at work */
 	char state[16];			/* "", waiting, benchmark or limit */
 	double start, limit;		/* of what it does now */
 };
@@ -5396,6 +5397,7 @@ job_start(struct experiment *x, struct run *runs, int id)
 	while (j->pid != 0)
 		j++;
 	x->job = j;
+	j->copy = id;
 	job_show(x, id, id > 0 ? runs[id].next : 0, "", 0);
 	fflush(NULL);
 	if ((pid = fork()) < 0) {
@@ -5413,7 +5415,6 @@ static void
 job_ended(const struct experiment *x, pid_t pid, int status)
 {
 	struct job *j = x->shared->jobs;
-	int id;			/* j->run may be the run that it measures */
 
 	while (j < x->shared->jobs + x->opt.jobs && j->pid != pid)
 		j++;
@@ -5422,14 +5423,13 @@ job_ended(const struct experiment *x, pid_t pid, int status)
 	j->pid = 0;
 	if (status == 0)
 		return;
-	id = x->opt.benchmark_only ? 0 : j->run;
 	if (status > 128) {
 		warn("the process of run %d was killed by signal %d: memory may"
 		    " be short", j->run, status - 128);
-		leftovers_kill(run_mark(x, id), 0, 0);
+		leftovers_kill(run_mark(x, j->copy), 0, 0);
 		status = 1;
 	}
-	run_remove(x, id);
+	run_remove(x, j->copy);
 	stop_all(x, status, pool_printf("run %d could not go on, for the reason"
 	    " above", j->run));
 }
