@@ -4297,12 +4297,12 @@ setting_compare(const struct experiment *x, const char *key,
 }
 
 /*
- * Compare the settings of the first start with those of now.  With `write`,
- * rewrite experiment.csv if runs or benchmarks were added.
+ * Compare the settings of the first start with those of now, which become what
+ * experiment.csv must have.  Return 1 if runs or benchmarks were added.
  */
-static void
+static int
 settings_agree(const struct experiment *x, const struct words *old,
-    const struct words *now, int write)
+    struct words *now)
 {
 	const struct words *const lists[] = { old, now };
 	struct words keys = { NULL, 0 }, both = { NULL, 0 };
@@ -4321,10 +4321,10 @@ settings_agree(const struct experiment *x, const struct words *old,
 			if (may_change == k)
 				setting_add(&both, key, lists[k]->v[i + 1]);
 		}
-	if (changed && write)
-		settings_write(x, &both);
 	words_free(&keys);
-	words_free(&both);
+	words_free(now);
+	*now = both;
+	return changed;
 }
 
 /* ---- claude: its prompt, one call, and why it ended ---------------------- */
@@ -5475,10 +5475,10 @@ jobs_run(struct experiment *x, struct run *runs)
 
 /*
  * A start reads the ledger and experiment.csv, and exits if this command line
- * cannot continue the experiment.  A refused start of a new prefix makes no
- * file and no ref of the experiment.  Then a start completes what a killed
- * runner left half done: rows for transcripts, refs for rows.  The caller holds
- * the locks of the runs.
+ * cannot continue the experiment.  A refused start changes no file and no ref
+ * of the experiment, except that place_recover() keeps the work of a killed
+ * runner.  Then a start completes what a killed runner left half done: rows for
+ * transcripts, refs for rows.  The caller holds the locks of the runs.
  */
 
 /*
@@ -5865,13 +5865,14 @@ is_work_left(const struct experiment *x, const struct run *runs)
 }
 
 /*
- * Read what exists of the experiment, and exit if this command line can not
- * continue it.  Add the settings of this start to `now`.
+ * Read what exists of the experiment, and exit if this command line cannot
+ * continue it.  Set `now` to the settings; return 1 if they must be written.
  */
-static void
+static int
 experiment_read(struct git *g, struct experiment *x, struct words *now)
 {
 	struct words old = { NULL, 0 };
+	int changed = 1;
 
 	output_open(x, 0);
 	ledger_open(x, 0);
@@ -5890,8 +5891,9 @@ experiment_read(struct git *g, struct experiment *x, struct words *now)
 	baseline_find(g, x, &old);
 	settings_now(x, x->begun || x->opt.dry_run, now);
 	if (x->begun)
-		settings_agree(x, &old, now, !x->opt.dry_run);
+		changed = settings_agree(x, &old, now);
 	words_free(&old);
+	return changed;
 }
 
 /* Make the files and refs of the experiment ready.  Return the runs. */
@@ -5900,9 +5902,10 @@ experiment_open(struct git *g, struct experiment *x)
 {
 	struct words now = { NULL, 0 }, refs = { NULL, 0 };
 	struct run *runs;
+	int changed;
 
 	lock_write(x, 1);
-	experiment_read(g, x, &now);
+	changed = experiment_read(g, x, &now);
 	runs = runs_read(x);
 	if (x->opt.in_place && place_is_open(g, x)) {
 		ledger_open(x, x->begun);
@@ -5915,7 +5918,7 @@ experiment_open(struct git *g, struct experiment *x)
 		output_open(x, 1);
 	ledger_open(x, 1);
 	transcripts_adopt(x, runs, NULL);
-	if (!x->begun)
+	if (changed)
 		settings_write(x, &now);
 	lock_write(x, 0);
 	refs_follow(g, x, runs, &refs);

@@ -310,6 +310,16 @@ unprivileged() {
 	END
 }
 
+@test "a start with more runs that is refused changes no setting" {
+	experiment -q -r 1 -i 1
+	project branch exp-run-2-iteration-1
+	snapshot
+	rejects 2 <<-'END'
+		exp-run-2-iteration-1 % experiment -r 2 -i 1
+	END
+	[ "$(setting runs)" = 1 ]
+}
+
 # ---- programs and places ------------------------------------------------------
 
 @test "CC_CLAUDE is a name on PATH or a path from where the command is typed" {
