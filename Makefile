@@ -36,7 +36,7 @@ check-sanitized:
 	CHECK_CFLAGS='-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 	    BATS_TEST_TIMEOUT=180 sh tests/check
 
-# Many starts with many runs at once.
+# Many runs at once, killed at random moments, while the user works beside them.
 check-stress: cc-run-experiments
 	sh tests/stress ./cc-run-experiments
 

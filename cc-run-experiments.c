@@ -2490,11 +2490,26 @@ git_fault(const struct git *g)
 
 enum { ANY_STATUS = 255 };
 
+/*
+ * Run git; if the exit status is above most, run it once more, because a gc of
+ * the user may have removed the directory of an object that git was making.
+ */
+static int
+git_twice(struct git *g, int most, int in, const char *const *argv)
+{
+	int status = git_run(g, in, argv);
+
+	if (status <= most)
+		return status;
+	lseek(in, 0, SEEK_SET);
+	return git_run(g, in, argv);
+}
+
 /* Run git; exit with its error if the exit status is above most. */
 static int
 git_most(struct git *g, int most, int in, const char *const *argv)
 {
-	int status = git_run(g, in, argv);
+	int status = git_twice(g, most, in, argv);
 
 	if (status > most)
 		die(1, "%.500s: exit status %d: %s", quoted(argv), status,
@@ -2573,10 +2588,10 @@ git_commit(struct git *g, const char *name)
 
 /*
  * Create a ref, or move it if force is set.  Without force, a ref that points
- * at another commit stays.  If git fails, a killed git may have left a lock of
- * the ref: remove the lock, and try again.
+ * at another commit stays, and the result is -1.  If git fails, a killed git may
+ * have left a lock of the ref: remove the lock, and try again.
  */
-static void
+static int
 git_ref(struct git *g, const struct experiment *x, const char *ref,
     const char *commit, int force)
 {
@@ -2590,10 +2605,12 @@ git_ref(struct git *g, const struct experiment *x, const char *ref,
 		status = git_run(g, -1, update);
 	}
 	if (status != 0 && !git_commit(g, ref))
-		git_most(g, 0, -1, update);
-	else if (status != 0 && strcmp(git_line(g), commit) != 0)
-		warn("%s points at another commit and is not moved: the work is"
-		    " commit %s", ref, commit);
+		status = git_most(g, 0, -1, update);
+	if (status == 0 || strcmp(git_line(g), commit) == 0)
+		return 0;
+	warn("%s points at another commit and is not moved: the work is commit"
+	    " %s", ref, commit);
+	return -1;
 }
 
 /* ---- the copy: where a run's agent works --------------------------------- */
@@ -3381,8 +3398,8 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 	in = fd_scratch_text(pool_printf("%s\n^%s\n", head, start));
 	if (git_run(&c->taker, in, ARGV("pack-objects", "-q",
 	    "--revs", "--stdout")) == 0 && lseek(c->taker.out, 0, SEEK_SET) ==
-	    0 && git_run(&c->git, c->taker.out, ARGV("unpack-objects", "-q",
-	    "--strict")) == 0 && git_try(&c->git, "merge-base",
+	    0 && git_twice(&c->git, 0, c->taker.out, ARGV("unpack-objects",
+	    "-q", "--strict")) == 0 && git_try(&c->git, "merge-base",
 	    "--is-ancestor", start, head) == 0)
 		text_copy(parent, ID_SIZE, head);
 	close(in);
@@ -4044,11 +4061,13 @@ row_refs(struct git *g, const struct experiment *x, const struct run *r,
 	const char *attempt = attempt_ref(x, a->run, a->iteration, a->number);
 	const char *branch = branch_ref(x, a->run, a->iteration);
 
-	if (a->commit[0] != '\0' && !outcomes[a->outcome].keep &&
+	int taken = a->finished == 1 && !is_one(branch, refs) &&
+	    git_ref(g, x, branch, r->commits.v[a->iteration], 0) != 0;
+
+	/* Without a ref, the user's gc would remove the commit. */
+	if (a->commit[0] != '\0' && (taken || !outcomes[a->outcome].keep) &&
 	    !is_one(attempt, refs))
 		git_ref(g, x, attempt, a->commit, 0);
-	if (a->finished == 1 && !is_one(branch, refs))
-		git_ref(g, x, branch, r->commits.v[a->iteration], 0);
 }
 
 /* ---- experiment.csv: what defines the experiment ------------------------- */
@@ -5665,7 +5684,8 @@ refs_list(struct git *g, const struct experiment *x, struct words *refs)
 
 /*
  * Bring the refs of each run's last row up to date, and that of the baseline,
- * which keeps its objects.
+ * which keeps its objects.  Delete a branch that lacks objects, as git gc of
+ * the user would fail.
  */
 static void
 refs_follow(struct git *g, const struct experiment *x, struct run *runs,
@@ -5678,10 +5698,14 @@ refs_follow(struct git *g, const struct experiment *x, struct run *runs,
 	    1);
 	for (r = runs + x->opt.first; r <= runs + x->opt.last; r++) {
 		for (n = r->commits.n; n > 1 && !run_done(x, r) &&
-		    !git_commit(g, r->commits.v[n - 1]); n--)
-			warn("run %d: the commit %s of iteration %zu is missing"
-			    ": the run goes on from the one before", r->id,
-			    r->commits.v[n - 1], n - 1);
+		    git_try(g, "rev-list", "--quiet", "--objects",
+		    r->commits.v[n - 1], "--not", x->base) != 0; n--) {
+			warn("run %d: objects of commit %s, iteration %zu, are "
+			    "missing: the run goes on from the one before",
+			    r->id, r->commits.v[n - 1], n - 1);
+			git_try(g, "update-ref", "-d", branch_ref(x, r->id,
+			    (int)n - 1), r->commits.v[n - 1]);
+		}
 		if (n < r->commits.n) {
 			words_add(&r->commits, r->commits.v[n - 1]);
 			words_remove(&r->commits, r->commits.n - 2);

@@ -276,6 +276,19 @@ goes_on() {
 	project fsck --connectivity-only "$(tip 1 3)"
 }
 
+@test "a run whose last branch lacks objects goes on from the one before, and the branch is deleted" {
+	local what object
+	for what in '' '^{tree}' ':rehearsal.txt'; do
+		forget
+		stops_at 3
+		object=$(project rev-parse "$(tip 1 2)$what")
+		rm -f "$PROJECT/.git/objects/${object:0:2}/${object:2}"
+		goes_on
+		project merge-base --is-ancestor "$(tip 1 1)" "$(tip 1 3)"
+		project fsck --no-dangling
+	done
+}
+
 @test "a checked-out branch of a finished iteration is not moved, one of an unfinished iteration is refused" {
 	stops_at 2
 	project worktree add -q ../beside "$(tip 1 1)" 2> /dev/null
