@@ -131,6 +131,15 @@ half() {
 	survives 'echo new > x; git checkout -q --detach; git branch -qD in-place'
 }
 
+@test "an agent that removes the directory itself stops the experiment with 1" {
+	agent 'mv "$PWD" "$PWD.away"'
+	run -1 place -r 1 -i 2
+	[[ $output == *"$PROJECT is no directory any more"* ]]
+	mv "$PROJECT.away" "$PROJECT"
+	run -0 place -r 1 -i 2
+	at_home
+}
+
 @test "a repository that an agent makes inside becomes plain files" {
 	survives 'git init -q inner; echo new > inner/x; git -C inner add x; git -C inner commit -qm i; echo new > x'
 	kept inner/x new
@@ -303,6 +312,19 @@ stopped_by() {
 	run -0 place -r 2 -i 1 --run 1
 	run ! grep '^State:.[SR]' "/proc/$(cat "$AGENT")/status"
 	run -0 place -r 2 -i 1
+}
+
+@test "runner and child killed with KILL: the next start keeps the work as an attempt of its run" {
+	scene waits <<-'X'
+		init; echo half > half.txt
+		kill -KILL "$(ps -o ppid= -p $PPID | tr -d ' ')" $PPID
+		exec sleep 30
+	X
+	REHEARSAL="success $SCENE/waits" run -137 place -r 2 -i 1
+	[ "$(project symbolic-ref HEAD)" = refs/heads/in-place ]
+	run -0 place -r 2 -i 1
+	[ "$(ledger outcome)" = $'success\ninterrupted\nsuccess' ]
+	[ "$(project show refs/cc-run-experiments/exp/run-2/iteration-1/attempt-1:half.txt)" = half ]
 }
 
 @test "a stop and a failing benchmark: the user's branch is checked out" {
