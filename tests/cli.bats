@@ -368,6 +368,18 @@ unprivileged() {
 	END
 }
 
+@test "a TMPDIR that is no directory or is inside the project is refused" {
+	mkdir "$PROJECT/tmp"
+	rejects 2 <<-'END'
+		inside % with TMPDIR="$PROJECT/tmp" experiment -r 1 -i 1
+	END
+	rejects 1 <<-'END'
+		TMPDIR % with TMPDIR=/no/such experiment -r 1 -i 1
+		TMPDIR % with TMPDIR="$PROJECT/main.py" experiment -r 1 -i 1
+	END
+	rmdir "$PROJECT/tmp"
+}
+
 @test "the output directory is made where the command is typed, and results are in no commit" {
 	at home ccre -q --no-plugin -r 1 -i 1 -o ../new/ "$PROJECT/bench" exp
 	[ -s new/exp--iterations.csv ]
@@ -442,6 +454,15 @@ unprivileged() {
 	# 4 measurements and 12 calls: 20 commands of ten minutes at most.
 	experiment -n -r 2 -i 3 -t 2h --iteration-timeout 1h --retries 1 --setup 'make deps' -b b=second > plan
 	grep -q 'hours: at most 13\.3: .* 3\.3 of measurements and setups' plan
+}
+
+@test "--dry-run tells what claude's --max-budget-usd allows all calls at most" {
+	local words
+	for words in '--max-budget-usd 0.5' --max-budget-usd=0.5; do
+		# shellcheck disable=SC2086
+		ccre -n --no-plugin -r 2 -i 3 --retries 1 "$PROJECT" exp -- $words > plan
+		grep -q '^cost: at most about \$6\.00,' plan
+	done
 }
 
 @test "--dry-run --benchmark-only tells nothing of claude and branches" {
