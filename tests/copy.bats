@@ -417,6 +417,11 @@ detached\nrun 1, iteration 1: success\nown' ]
 	[ "$(ledger total_added)" = 11 ]
 }
 
+@test "a binary file is a changed file of no lines" {
+	agents 'seq 3 > lines; printf "a\0b\n" > binary'
+	[ "$(ledger files_changed) $(ledger total_added)" = '2 3' ]
+}
+
 @test "a file that git cannot add is named in a warning, and the others are committed" {
 	project config filter.need.clean false
 	project config filter.need.required true
@@ -511,6 +516,15 @@ detached\nrun 1, iteration 1: success\nown' ]
 	run -0 ccre --no-plugin -o other -r 1 -i 1 tree exp
 	[ "$(git -C bare.git show $TIP:rehearsal.txt)" = 'call 2' ]
 	[ -z "$(git --no-optional-locks -C linked status --porcelain)$(git -C tree status --porcelain)" ]
+}
+
+@test "a bare repository can be the directory, but not in-place" {
+	git clone -q --bare "$PROJECT" bare.git
+	run -2 ccre --in-place --no-plugin -o other -r 1 -i 1 bare.git exp
+	PROJECT=$PWD/bare.git
+	snapshot
+	run -0 experiment -r 1 -i 1
+	[ "$(files)" = '.gitignore bench/run.sh main.py rehearsal.txt' ]
 }
 
 @test "a repository of another owner is refused in git's own words" {
