@@ -998,6 +998,16 @@ works() {
 	grep -q $'\r\\$0.01 run 1/1 iteration 2/2 .*0:0[01]/30:00' said
 }
 
+@test "with -j 2 the status line has both runs, and what each does if it does not call claude" {
+	needs script
+	scene works <<-'X'
+		init; edit; sleep 2.5; result false success 'done'
+	X
+	REHEARSAL=$SCENE/works on_terminal -r 2 -i 1 -j 2 --benchmark "'a=sleep 1.5; echo runtime: 1ms'"
+	grep -qE $'\r\\$0.00( [12]\\.1 0:0[0-9]){2}' said
+	grep -qE $'\r\\$0.0[0-9]( [12]\\.[01] (benchmark|waiting)){2}' said
+}
+
 @test "with -q there is no status line on a terminal, and nothing else" {
 	needs script
 	works
