@@ -228,6 +228,21 @@ goes_on() {
 	[ "$(project rev-parse "$(tip 1 1)^")" = "$(project rev-parse main^)" ]
 }
 
+@test "a plugin whose commit or content has changed is told, with -dirty for what is not committed" {
+	mkdir -p plugin/.claude-plugin
+	echo '{"name":"rehearsed"}' > plugin/.claude-plugin/plugin.json
+	git init -q plugin
+	git -C plugin add -A
+	git -C plugin commit -qm plugin
+	REHEARSAL=throttled CC_PLUGIN_DIR=$PWD/plugin run -75 ccre -o "$OUT" -r 1 -i 1 "$PROJECT" exp
+	echo >> plugin/.claude-plugin/plugin.json
+	CC_PLUGIN_DIR=$PWD/plugin run -0 ccre -o "$OUT" -r 1 -i 1 "$PROJECT" exp
+	local commit
+	commit=$(git -C plugin rev-parse HEAD)
+	[[ $output == *"plugin_commit $commit, now it is $commit-dirty"* ]]
+	grep -x "plugin_commit,$commit" "$SETTINGS"
+}
+
 # ---- branches and refs follow the ledger ---------------------------------------------
 
 @test "a branch or an attempt ref of a run's last row that is missing is made" {
@@ -251,6 +266,17 @@ goes_on() {
 	project update-ref "refs/heads/$(tip 1 1)" "$mine"
 	run -0 experiment -r 1 -i 1
 	[ "$(project rev-parse "$(tip 1 1)")" = "$mine" ]
+}
+
+@test "a branch that somebody makes while its iteration is at work stays there, with a warning" {
+	scene busy <<-'END'
+		init; git -C "$PROJECT" branch exp-run-1-iteration-1 main; edit
+		result false success Done.
+	END
+	REHEARSAL="$SCENE/busy success" run -0 experiment -r 1 -i 2
+	[ "$(project rev-parse "$(tip 1 1)")" = "$BASE" ]
+	[[ $output == *"$(tip 1 1)"*"$(ledger commit | head -n 1)"* ]]
+	[ "$(project rev-parse "$(tip 1 2)^")" = "$(ledger commit | head -n 1)" ]
 }
 
 @test "branches and attempt refs that the user deleted stay deleted" {
@@ -384,7 +410,7 @@ goes_on() {
 	local change
 	cp "$ROWS" good
 	for change in '1s/attempt,/try,/' 's/$/\r/' '1s/^/\xef\xbb\xbf/' '1s/finished,//' '2s/success/splendid/' \
-	    '2s/$/,more/' '2s/^exp,1/exp,x/' '2s/^exp/other/'; do
+	    '2s/$/,more/' '2s/^exp,1/exp,x/' '2s/^exp/other/' 2p '2s/^exp,1,1/exp,1,2/'; do
 		sed "$change" good > "$ROWS"
 		cp "$ROWS" bad
 		run -2 experiment -r 1 -i "$last"
@@ -556,6 +582,12 @@ picture() {
 	[[ $output == *'waiting for'* ]]
 	[ "$(rows | paste -sd ,)" = '1/1 success,1/2 rate limit,1/2 success' ]
 	[ "$(ledger charged_seconds | sed -n 2p)" = 0.000 ]
+}
+
+@test "with --wait a limit that has ended by our clock is waited for all the same" {
+	REHEARSAL='rate-limit success' REHEARSAL_RESET=-3600 run -0 quick -w -r 1 -i 1
+	[[ $output == *'waiting for 1s'* ]]
+	[ "$(rows | paste -sd ,)" = '1/1 rate limit,1/1 success' ]
 }
 
 @test "with --wait a limit of more than a day is not waited for" {
