@@ -159,6 +159,12 @@ events() {
 	[ ! -e "$ROWS" ]
 }
 
+@test "--benchmark-only without a benchmark is refused" {
+	run -2 experiment --benchmark-only -r 1 -i 1
+	[[ $output == *--time* ]]
+	[ ! -e "$OUT" ]
+}
+
 # ---- who may work beside whom -----------------------------------------------------
 
 # refused ARGUMENT...: another runner is at work, $runner or its child.

@@ -120,14 +120,15 @@ commit_file() {
 	echo 'node_modules/' | commit_file .gitignore
 	mkdir "$PROJECT/node_modules" && echo 7 > "$PROJECT/node_modules/n" && snapshot
 	scene look <<-'END'
-	init; cat node_modules/n >> "$SCENE/seen"; git status --porcelain >> "$SCENE/status"
+	init; cat node_modules/n cache/n >> "$SCENE/seen"; git status --porcelain >> "$SCENE/status"
 	edit; result false success ok
 	END
 	REHEARSAL=$SCENE/look experiment -q -r 1 -i 2 \
-	    --setup 'ln -s "$PROJECT/node_modules" node_modules' -b w='echo runtime: 1ms'
-	[ "$(paste -sd' ' "$SCENE/seen")" = '7 7' ]
+	    --setup 'ln -s "$PROJECT/node_modules" node_modules; mkdir cache; echo 8 > cache/n' \
+	    -b w='echo runtime: 1ms'
+	[ "$(paste -sd' ' "$SCENE/seen")" = '7 8 7 8' ]
 	[ ! -s "$SCENE/status" ]
-	[ -z "$(project ls-tree exp-run-1-iteration-2 node_modules)" ]
+	[ -z "$(project ls-tree exp-run-1-iteration-2 node_modules cache)" ]
 }
 
 @test "--setup runs again after an attempt whose work is discarded" {

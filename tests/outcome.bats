@@ -136,6 +136,12 @@ init_says() {
 	grep -q 'Error: something is broken' said
 }
 
+@test "a failure of which nothing is said is told with its exit status" {
+	scene mute <<< 'exit 9'
+	REHEARSAL=$SCENE/mute run -3 experiment -r 1 -i 2
+	[[ $output == *'failure'*'exit status 9'* ]]
+}
+
 @test "discarded work is named by its ref, and a stop says how to go on" {
 	scene works <<-'END'
 	init; edit; result true error_during_execution 'Overloaded'
