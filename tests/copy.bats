@@ -579,6 +579,23 @@ detached\nrun 1, iteration 1: success\nown' ]
 	run ! grep -v 'loose-object\|committed\|all' seen
 }
 
+@test "a git before 2.36 is told to sync objects by the setting that it knows" {
+	cat > bin/git <<-'END'
+		#!/bin/sh
+		case " $* " in
+		' version ') echo git version 2.35.1; exit ;;
+		*' add '* | *' commit-tree '* | *' write-tree '*)
+			echo "$("$REAL_GIT" config core.fsyncObjectFiles)" >> "$SEEN" ;;
+		esac
+		exec "$REAL_GIT" "$@"
+	END
+	chmod +x bin/git
+	export REAL_GIT
+	REAL_GIT=$(PATH=${PATH#*:} command -v git)
+	agents 'echo x > work'
+	[ "$(sort -u seen)" = true ]
+}
+
 # git_processes: how many git processes one more iteration takes.
 git_processes() {
 	local real m

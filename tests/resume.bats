@@ -410,7 +410,8 @@ goes_on() {
 	local change
 	cp "$ROWS" good
 	for change in '1s/attempt,/try,/' 's/$/\r/' '1s/^/\xef\xbb\xbf/' '1s/finished,//' '2s/success/splendid/' \
-	    '2s/$/,more/' '2s/^exp,1/exp,x/' '2s/^exp/other/' 2p '2s/^exp,1,1/exp,1,2/'; do
+	    '2s/$/,more/' '2s/^exp,1/exp,x/' '2s/^exp/other/' 2p '2s/^exp,1,1/exp,1,2/' \
+	    "2s/,rehearsal,/,$(printf %0300d 1),/"; do
 		sed "$change" good > "$ROWS"
 		cp "$ROWS" bad
 		run -2 experiment -r 1 -i "$last"

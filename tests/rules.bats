@@ -225,6 +225,16 @@ has() {
 	has cost_usd ''; has num_turns ''; has input_tokens ''
 }
 
+@test "a number that is none or below zero is unknown, and a text that a spreadsheet executes is marked" {
+	local cost
+	for cost in '"=1+1"' '"free"' -1 '"nan"' 1e18 '"0x10"' 10000000000000000000000000000000000000000000000; do
+		is success itself 0 "${DONE%\}},\"total_cost_usd\":$cost}"
+		has cost_usd ''
+	done
+	is success itself 0 "${INIT/\"s\"/\"=s\"}" "$DONE"
+	has session_id '?s'
+}
+
 # ---- the outcome, without JSON ----------------------------------------------
 
 @test "without JSON exit status 0 is a success, 2 a rate limit, 124 a timeout, any other a failure" {
