@@ -312,6 +312,12 @@ detached\nrun 1, iteration 1: success\nown' ]
 	[ "$(project ls-tree --name-only exp-run-1-iteration-4 one two three four | paste -sd ' ')" = 'four one two' ]
 }
 
+@test "work on a branch without a commit is taken" {
+	agents 'git checkout -q --orphan nothing; echo x > work'
+	[ "$(project rev-parse "$TIP^")" = "$BASE" ]
+	[ "$(project show $TIP:work)" = x ]
+}
+
 @test "a replacement in the agent's .git does not make a foreign commit a descendant" {
 	agents 'old=$(git rev-parse HEAD); new=$(echo other | git commit-tree "HEAD^{tree}")
 		git replace --graft $new $old; git reset -q --soft $new; git merge-base --is-ancestor $old HEAD; echo x > work'
@@ -335,6 +341,12 @@ detached\nrun 1, iteration 1: success\nown' ]
 	    'git init -q own; echo x > own/file; git -C own add -A; git -C own commit -qm x; git add -A; git commit -qm mine'
 	[ "$(files sub empty)" = 'empty/file sub/file sub/sub/file' ]
 	[ "$(project ls-tree -r --name-only exp-run-1-iteration-2 own)" = own/file ]
+}
+
+@test "work trees that the agent adds inside are not committed, also with a relative path" {
+	agents 'git worktree add -q one; git worktree add -q sub/two
+		echo gitdir: ../../.git/worktrees/two > sub/two/.git; git -C sub/two status; echo x > work'
+	[ "$(files)" = '.gitignore bench/run.sh main.py work' ]
 }
 
 @test "ignored files are not committed, stay after a kept attempt and go with a discarded one" {
@@ -442,6 +454,23 @@ detached\nrun 1, iteration 1: success\nown' ]
 	[ "$(project ls-tree exp-run-1-iteration-2 lib)" = "$(project ls-tree main lib)" ]
 	[ "$(files work)" = work ]
 	[[ $output == *lib*submodule* || $output == *submodule*lib* ]]
+}
+
+@test "a submodule that --setup makes is there in each fresh copy, and never changed for good" {
+	git init -q lib
+	mkdir lib/sub
+	echo one > lib/sub/file
+	git -C lib add -A
+	git -C lib commit -qm lib
+	project -c protocol.file.allow=always submodule --quiet add "$PWD/lib" lib
+	commit
+	agents '!echo two > lib/sub/file; echo new > lib/new; echo x > work' \
+	    '[ "$(cat lib/sub/file)" = one ]; [ ! -e lib/new ]; [ ! -e lib/.git ]; echo three > lib/sub/file; echo y > work' \
+	    -- --setup 'git -c protocol.file.allow=always submodule --quiet update --init' \
+	    -b 'a=cat lib/sub/file; echo runtime: 1ms'
+	[[ $output == *lib*submodule* || $output == *submodule*lib* ]]
+	[ "$(project ls-tree exp-run-1-iteration-2 lib)" = "$(project ls-tree main lib)" ]
+	[ "$(head -n 1 "$OUT"/exp--run-1--iteration-[02]--a.log | grep -cx one)" = 2 ]
 }
 
 @test "a filter that only the user's repository knows acts in the copy" {

@@ -90,6 +90,11 @@ survives() {
 	survives 'git checkout -q --detach; echo new > x; git add x; git commit -qm there'
 }
 
+@test "the work of an agent on a branch without a commit is kept" {
+	survives 'git checkout -q --orphan nothing; echo new > x'
+	[ "$(project rev-parse exp-run-1-iteration-1^)" = "$BASE" ]
+}
+
 @test "the work of an agent that merges is kept" {
 	survives 'git checkout -qb side; echo new > x; git add x; git commit -qm side
 	    git checkout -q in-place; echo z > z; git add z; git commit -qm z; git merge -q --no-edit side'
