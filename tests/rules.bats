@@ -225,6 +225,15 @@ has() {
 	has cost_usd ''; has num_turns ''; has input_tokens ''
 }
 
+@test "a message with more tokens than there can be adds none" {
+	local message='{"type":"assistant","message":{"id":"ID","model":"m","usage":{"input_tokens":899999999999999999}}}' id
+	for id in {1..11}; do
+		echo "${message/ID/$id}"
+	done > many
+	is timeout call 143 "$INIT" "$(< many)" "${message/ID*/last\",\"usage\":{\"input_tokens\":5\}\}\}}"
+	has input_tokens 5
+}
+
 @test "a number that is none or below zero is unknown, and a text that a spreadsheet executes is marked" {
 	local cost
 	for cost in '"=1+1"' '"free"' -1 '"nan"' 1e18 '"0x10"' 10000000000000000000000000000000000000000000000; do
