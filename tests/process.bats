@@ -469,6 +469,7 @@ left_behind() {
 
 @test "a sweep of one run leaves the processes of the run beside it alone" {
 	linux_only
+	no_emulator PR_SET_CHILD_SUBREAPER
 	scene two <<-'X'
 		init; edit; setsid sleep 1000 &
 		if [ "$CC_RUN_EXPERIMENTS_RUN" = 1 ]; then
