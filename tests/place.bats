@@ -322,6 +322,7 @@ stopped_by() {
 @test "runner and child killed with KILL: the next start keeps the work as an attempt of its run" {
 	scene waits <<-'X'
 		init; echo half > half.txt
+		kill -STOP $PPID	# it would end us when the runner is gone
 		kill -KILL "$(ps -o ppid= -p $PPID | tr -d ' ')" $PPID
 		exec sleep 30
 	X
@@ -330,6 +331,8 @@ stopped_by() {
 	run -0 place -r 2 -i 1
 	[ "$(ledger outcome)" = $'success\ninterrupted\nsuccess' ]
 	[ "$(project show refs/cc-run-experiments/exp/run-2/iteration-1/attempt-1:half.txt)" = half ]
+	[ "$(project diff --name-only "$BASE" refs/cc-run-experiments/exp/run-2/iteration-1/attempt-1)" = half.txt ]
+	[ "$(project rev-parse refs/cc-run-experiments/exp/run-2/iteration-1/attempt-1^)" = "$BASE" ]
 }
 
 @test "a stop and a failing benchmark: the user's branch is checked out" {
