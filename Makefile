@@ -40,6 +40,11 @@ check-sanitized:
 check-stress: cc-run-experiments
 	sh tests/stress ./cc-run-experiments
 
+# A full disk at each stage, and a ledger cut at each byte of its last row.
+check-disk: cc-run-experiments
+	sh tests/full
+	sh tests/torn ./cc-run-experiments
+
 # Other compilers, C libraries and processors. FILES names the test files.
 check-platforms:
 	sh tests/platforms
@@ -97,6 +102,6 @@ uninstall:
 clean:
 	rm -f cc-run-experiments
 
-.PHONY: all check demo bench lint install uninstall clean check-claude \
+.PHONY: all check demo bench lint install uninstall clean check-claude check-disk \
     check-sanitized check-stress check-platforms check-valgrind check-crash \
     check-lines check-mutants fuzz

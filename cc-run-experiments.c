@@ -86,6 +86,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __APPLE__
+#define st_mtim st_mtimespec
+#define st_ctim st_ctimespec
+#endif
+
 /* ---- configuration: the only lines that an operator edits ---------------- */
 
 /*
@@ -178,6 +183,7 @@ static const char *const limit_texts[] = {
 #define PROGRAM "cc-run-experiments"
 #define REFS "refs/cc-run-experiments/"
 #define MARK "CC_RUN_EXPERIMENTS_MARK"	/* in each child's environment */
+#define READ_MOST ((off_t)1 << 31)	/* bytes read of an output, its end */
 
 enum {					/* exit statuses */
 	EXIT_USAGE = 2, EXIT_FAILURES = 3, EXIT_LATER = 75, EXIT_DENIED = 77,
@@ -194,6 +200,7 @@ enum {
 	RUNS_MOST = 500000,		/* half of the lock bytes of a prefix */
 	LINE_SIZE = 1024 * 1024,	/* a benchmark's line is cut there */
 	WRONG_SIZE = 1024 * 1024,	/* no arm check beyond this */
+	MESSAGES_MOST = 10000,		/* of a call, whose tokens count */
 	FDS = 4096			/* that a caller may leave open */
 };
 
@@ -804,13 +811,19 @@ line_read(FILE *in, char *line, size_t size)
 	return c != EOF || n > 0;
 }
 
-/* Return a stream that reads from start on.  It shares the offset of fd. */
+/*
+ * Return a stream that reads from start on, but at most the last READ_MOST
+ * bytes, because an agent can make a file very large.  It shares the offset of
+ * fd.
+ */
 static FILE *
 fd_stream(int fd, off_t start)
 {
 	FILE *in = NULL;
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
+	if (fd_size(fd) - start > READ_MOST)
+		start = fd_size(fd) - READ_MOST;
 	if (copy < 0 || lseek(copy, start, SEEK_SET) < 0 ||
 	    (in = fdopen(copy, "r")) == NULL)
 		die(1, "cannot open an output of claude or a benchmark twice "
@@ -1364,10 +1377,14 @@ output_end(const struct experiment *x, FILE *f, const char *name)
 		die(1, "cannot write %s/%s:", x->output, name);
 }
 
-static int
-output_has(const struct experiment *x, const char *name)
+/* Return the type and mode of a file, or 0. */
+static mode_t
+output_mode(const struct experiment *x, const char *name)
 {
-	return faccessat(x->output_fd, name, F_OK, 0) == 0;
+	struct stat st;
+
+	return fstatat(x->output_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ?
+	    st.st_mode : 0;
 }
 
 /*
@@ -1794,12 +1811,16 @@ event_field(struct json *j)
 static void
 event_message(struct transcript *t, const struct event *e)
 {
-	if (e->message[0] == '\0' || is_one(e->message, t->messages.v) ||
+	if (e->message[0] == '\0' || t->messages.n == MESSAGES_MOST ||
+	    is_one(e->message, t->messages.v) ||
 	    strcmp(e->message_model, "<synthetic>") == 0)
 		return;
 	words_add(&t->messages, e->message);
-	for (int i = 0; i < TOKENS; i++)
-		t->used[i] += strtoll(e->used[i], NULL, 10);
+	for (int i = 0; i < TOKENS; i++) {
+		double more = strtod(e->used[i], NULL);
+
+		t->used[i] += more < 1e12 ? (long long)more : 0;
+	}
 }
 
 /* A line was read.  Keys come in any order, so it is judged only now. */
@@ -1807,7 +1828,7 @@ static void
 event_end(struct transcript *t)
 {
 	const struct event *e = &t->event;
-	size_t i = words_find(&t->tasks, e->task);
+	size_t i;
 
 	t->json |= e->type[0] != '\0';
 	if (strcmp(e->type, "result") == 0) {
@@ -1826,7 +1847,7 @@ event_end(struct transcript *t)
 		else if (strcmp(e->subtype, "task_started") == 0)
 			words_add(&t->tasks, e->task);
 		else if (begins(e->subtype, "task_notification") &&
-		    i < t->tasks.n)
+		    (i = words_find(&t->tasks, e->task)) < t->tasks.n)
 			words_remove(&t->tasks, i);
 	}
 }
@@ -2202,17 +2223,19 @@ leftover_kill(struct sweep *w, pid_t pid)
 }
 
 /*
- * Kill the leftover processes of a run, until a look finds none and none has
- * come and ended meanwhile.  `leader`, if not 0, has ended and is not reaped.
- * Return how many there were, or -1 if /proc does not tell.
+ * Stop the leftover processes of a run, because each may start others.  Then
+ * kill them, until a look finds none and none has come and ended meanwhile.
+ * `leader`, if not 0, has ended and is not reaped.  Return how many were killed,
+ * or -1 if /proc does not tell.
  */
 static int
 leftovers_kill(const char *mark, pid_t leader, int children)
 {
 	struct sweep sweep = { mark, children, 0 }, *w = &sweep;
 	double start = monotonic();
-	int count = 0, again = 1, reaped;
+	int count = 0, again = 1, stopped = 0, found, reaped;
 	struct dirent *d;
+	long parent;
 	pid_t pid;
 	DIR *proc;
 
@@ -2222,18 +2245,28 @@ leftovers_kill(const char *mark, pid_t leader, int children)
 		die(1, "cannot open /proc:");
 	while (again && monotonic() - start < SWEEP_S) {
 		reaped = w->reaped;
-		again = 0;
+		again = found = 0;
 		for (rewinddir(proc); errno = 0, (d = readdir(proc)) != NULL;) {
 			pid = (pid_t)strtol(d->d_name, NULL, 10);
 			if (pid <= 1 || pid == getpid() || pid == leader ||
 			    !is_leftover(w, pid))
 				continue;
-			count++;
-			again = leftover_kill(w, pid) == 0;
+			found = 1;
+			if (stopped) {
+				count++;
+				again = leftover_kill(w, pid) == 0;
+			} else if (strchr("TtZ", process_state(pid, &parent)) ==
+			    NULL) {
+				process_kill(pid, SIGSTOP);
+				again = 1;
+			}
 		}
 		if (errno != 0)
 			die(1, "cannot read /proc:");
 		again |= w->reaped != reaped;
+		if (found && !stopped &&
+		    (!again || monotonic() - start > SWEEP_S / 2))
+			stopped = again = 1;
 	}
 	if (again)
 		warn("leftover processes of claude or a benchmark still run "
@@ -2484,7 +2517,8 @@ git_fault(const struct git *g)
 
 	if ((s = strstr(text, "fatal: ")) == NULL &&
 	    (s = strstr(text, "error: ")) == NULL)
-		s = text;
+		s = *text != '\0' ? text :
+		    "git printed no error: is TMPDIR full?";
 	return pool_printf("%.*s", (int)strcspn(s, "\n"), s);
 }
 
@@ -2582,8 +2616,13 @@ record_next(struct records *r)
 static int
 git_commit(struct git *g, const char *name)
 {
-	return git_try(g, "rev-parse", "-q", "--verify", "--end-of-options",
-	    pool_printf("%s^{commit}", name)) == 0;
+	int status = git_try(g, "rev-parse", "-q", "--verify",
+	    "--end-of-options", pool_printf("%s^{commit}", name));
+
+	if (status > 1 && fd_size(g->err) == 0)
+		die(1, "cannot look for commit %s: exit status %d: %s", name,
+		    status, git_fault(g));
+	return status == 0;
 }
 
 /*
@@ -2640,7 +2679,7 @@ struct copy {
 	unsigned long long stored;	/* their sizes and times, as a hash */
 	int clean;			/* of ignored files; no program ran */
 	struct git git;			/* the user's repository, own index */
-	struct git store;		/* it writes objects to the store */
+	struct git bare;		/* the same without work tree and index */
 	struct git taker;		/* it reads the agent's objects */
 	struct words vars;		/* of claude and benchmarks */
 	struct words submodules;	/* their paths, */
@@ -2676,9 +2715,25 @@ agent_git(const struct copy *c, const char *name)
 	    name);
 }
 
+/* Is a directory below this one a mount point, as an agent of root can make? */
+static int
+has_mount(const char *dir)
+{
+	const char *inside = pool_printf(" %s/", dir);
+	FILE *in = process_file(getpid(), "mountinfo");
+	char line[2 * PATH_MAX];
+	int found = 0;
+
+	while (in != NULL && !found && line_read(in, line, sizeof line))
+		found = strstr(line, inside) != NULL;
+	if (in != NULL)
+		fclose(in);
+	return found;
+}
+
 /*
- * Remove the directory of a run, renamed first.  A process that still writes
- * may keep it for a moment.
+ * Remove the directory of a run, renamed first, unless this would remove files
+ * elsewhere.  A process that still writes may keep it for a moment.
  */
 static void
 run_remove(const struct experiment *x, int run)
@@ -2686,6 +2741,12 @@ run_remove(const struct experiment *x, int run)
 	const char *now = pool_printf("%s/run-%d", x->copies, run);
 	const char *old = pool_printf("%s.old", now);
 
+	if (access(now, F_OK) == 0 && (!is_directory(x->directory) ||
+	    !is_directory(x->copies) || has_mount(now))) {
+		warn("%s is not removed, because it has a mount point or was "
+		    "replaced: remove it", now);
+		return;
+	}
 	for (int tries = 0; tries < 10; tries++, nap(100)) {
 		files_remove(AT_FDCWD, old);
 		if (rename(now, old) == 0)
@@ -2710,6 +2771,9 @@ copy_tmp(const struct copy *c)
 	    st.st_dev != c->noted.st_dev)
 		die(1, "%s was replaced while claude or a benchmark ran: no "
 		    "command may move or remove it", c->run_dir);
+	if (has_mount(c->run_dir))
+		die(1, "%s has a mount point: unmount it, because the copy is "
+		    "removed", c->run_dir);
 	if (lstat(copy_path(c, "index"), &st) == 0 && !S_ISREG(st.st_mode))
 		files_remove(AT_FDCWD, copy_path(c, "index"));
 	files_remove(AT_FDCWD, copy_path(c, "tmp"));
@@ -2720,7 +2784,7 @@ copy_tmp(const struct copy *c)
 static void
 copy_views(struct copy *c)
 {
-	struct git *const views[] = { &c->git, &c->store, &c->taker };
+	struct git *const views[] = { &c->git, &c->bare, &c->taker };
 	const struct experiment *x = c->x;
 
 	for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
@@ -2732,9 +2796,6 @@ copy_views(struct copy *c)
 		    copy_path(c, i == 0 ? "index" : "none"));
 	}
 	words_set(&c->git.vars, "GIT_WORK_TREE", c->dir);
-	if (!x->opt.in_place)
-		words_set(&c->store.vars, "GIT_OBJECT_DIRECTORY",
-		    copy_path(c, "store"));
 	words_set(&c->taker.vars, "GIT_OBJECT_DIRECTORY",
 	    agent_git(c, "objects"));
 	words_set(&c->taker.vars, "GIT_ALLOW_PROTOCOL", "none");
@@ -2809,7 +2870,7 @@ copy_remove(struct copy *c)
 		die(1, "cannot enter /:");
 	run_remove(c->x, c->run);
 	git_close(&c->git);
-	git_close(&c->store);
+	git_close(&c->bare);
 	git_close(&c->taker);
 	words_free(&c->vars);
 	words_free(&c->submodules);
@@ -2870,32 +2931,44 @@ copy_enter(struct copy *c)
 }
 
 /*
- * Make directories accessible and remove pipes and sockets, on which git would
- * fail or wait (in place they may be the user's); with `files`, make files
+ * Below `top`, a path in the copy, which is the working directory: make
+ * directories accessible and remove pipes and sockets, on which git would fail
+ * or wait (in place they may be the user's); with `files`, make files
  * accessible, too.  No other file is changed, because git would read it again.
  */
 static void
-copy_sweep(const struct copy *c, DIR *dir, int depth, int files)
+copy_sweep(const struct copy *c, const char *top, int files)
 {
+	struct words left = { NULL, 0 };
+	const char *path;
+	struct dirent *d;
 	struct stat st;
-	DIR *below;
+	DIR *dir;
 
-	for (struct dirent *d; (d = dir_next(dir)) != NULL;) {
-		if ((depth == 0 && strcmp(d->d_name, ".git") == 0) ||
-		    (d->d_type == DT_REG && !files) || d->d_type == DT_LNK ||
-		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW))
-			continue;
-		if (S_ISDIR(st.st_mode) && depth < DEPTH &&
-		    (below = dir_open(dirfd(dir), d->d_name)) != NULL)
-			copy_sweep(c, below, depth + 1, files);
-		else if (S_ISREG(st.st_mode) && files &&
-		    (~st.st_mode & 0600) != 0)
-			fchmodat(dirfd(dir), d->d_name, (st.st_mode & 07777) |
-			    0600, 0);
-		else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) &&
-		    !S_ISLNK(st.st_mode) && !c->x->opt.in_place)
-			unlinkat(dirfd(dir), d->d_name, 0);
+	words_add(&left, top);
+	while (left.n > 0) {
+		path = pool_printf("%s", left.v[left.n - 1]);
+		words_remove(&left, left.n - 1);
+		for (dir = dir_open(AT_FDCWD, path);
+		    (d = dir_next(dir)) != NULL;)
+			if ((d->d_type == DT_REG && !files) ||
+			    d->d_type == DT_LNK || fstatat(dirfd(dir),
+			    d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+			    (strcmp(path, ".") == 0 &&
+			    strcmp(d->d_name, ".git") == 0))
+				continue;
+			else if (S_ISDIR(st.st_mode))
+				words_add(&left, pool_printf("%s/%s", path,
+				    d->d_name));
+			else if (S_ISREG(st.st_mode) && files &&
+			    (~st.st_mode & 0600) != 0)
+				fchmodat(dirfd(dir), d->d_name, (st.st_mode &
+				    07777) | 0600, 0);
+			else if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode) &&
+			    !c->x->opt.in_place)
+				unlinkat(dirfd(dir), d->d_name, 0);
 	}
+	words_free(&left);
 }
 
 /* Add a pathspec that excludes a path. */
@@ -2959,7 +3032,7 @@ copy_reset(struct copy *c, const char *commit, int all)
 			unlink(copy_path(c, "index"));
 			copy_enter(c);
 		}
-		copy_sweep(c, dir_open(AT_FDCWD, c->dir), 0, 0);
+		copy_sweep(c, ".", 0);
 		unlink(copy_path(c, "index.lock"));
 		if ((status = git_try(&c->git, "read-tree", "--reset", "-u",
 		    commit)) == 0)
@@ -2981,21 +3054,27 @@ copy_reset(struct copy *c, const char *commit, int all)
  * store is made again if store_hash() differs.
  */
 
-/* A hash of the sizes and times of the packs, which an agent can change. */
+/* A hash of the files in the store, which an agent can change. */
 static unsigned long long
 store_hash(const struct copy *c)
 {
-	DIR *dir = dir_open(AT_FDCWD, copy_path(c, "store/pack"));
+	static const char *const dirs[] = { "store", "store/info",
+	    "store/pack" };
 	unsigned long long sum = 0;
+	struct dirent *d;
 	struct stat st;
+	DIR *dir;
 
-	for (struct dirent *d; (d = dir_next(dir)) != NULL;)
-		if (fstatat(dirfd(dir), d->d_name, &st,
-		    AT_SYMLINK_NOFOLLOW) == 0)
-			sum += hash((unsigned long long)st.st_size ^
-			    (unsigned long long)st.st_mtim.tv_sec << 20 ^
-			    (unsigned long long)st.st_mtim.tv_nsec << 30,
-			    d->d_name);
+	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+		for (dir = dir_open(AT_FDCWD, copy_path(c, dirs[i]));
+		    (d = dir_next(dir)) != NULL;)
+			if (fstatat(dirfd(dir), d->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) == 0)
+				sum += hash((unsigned long long)st.st_size ^
+				    (unsigned long long)st.st_mode << 40 ^
+				    (unsigned long long)st.st_mtim.tv_sec << 20
+				    ^ (unsigned long long)st.st_mtim.tv_nsec
+				    << 30, d->d_name);
 	return sum;
 }
 
@@ -3028,8 +3107,11 @@ store_pack(struct copy *c, const char *commit)
 		return;
 	if (c->packed[0] == '\0')
 		store_make(c);
-	git_input(&c->store, pool_printf(c->packed[0] == '\0' ? "%s\n" :
+	words_set(&c->bare.vars, "GIT_OBJECT_DIRECTORY", copy_path(c,
+	    "store"));
+	git_input(&c->bare, pool_printf(c->packed[0] == '\0' ? "%s\n" :
 	    "%s\n^%s\n", commit, c->packed), pack);
+	words_set(&c->bare.vars, "GIT_OBJECT_DIRECTORY", NULL);
 	c->packs++;
 	c->stored = store_hash(c);
 	COPY(c->packed, commit);
@@ -3385,7 +3467,7 @@ copy_head(struct copy *c, const char *start, char parent[ID_SIZE])
 	    agent_git_has(c, "packed-refs", c->refs) && access(agent_git(c,
 	    pool_printf("refs/heads/%s", c->branch)), F_OK) != 0)
 		return;
-	copy_sweep(c, dir_open(AT_FDCWD, agent_git(c, "")), 1, 0);
+	copy_sweep(c, ".git", 0);
 	files_remove(AT_FDCWD, agent_git(c, "config"));
 	file_copy(copy_path(c, "config"), agent_git(c, "config"));
 	if (git_try(&c->taker, pool_printf("--git-dir=%s", agent_git(c, "")),
@@ -3493,7 +3575,7 @@ copy_add(struct copy *c, const char *parent)
 
 	if (status == 0 && fd_size(c->git.err) == 0)
 		return 0;
-	copy_sweep(c, dir_open(AT_FDCWD, c->dir), 0, 1);
+	copy_sweep(c, ".", 1);
 	unlink(copy_path(c, "index.lock"));
 	git_or_die(&c->git, "read-tree", "--reset", parent);
 	copy_nested(c);
@@ -3513,9 +3595,9 @@ copy_changes(struct copy *c, const char *tree, struct changes *changes)
 	long added, removed;
 
 	/* From another directory, because attributes can hide lines. */
-	git_or_die(&c->store, "-C", "/", "diff-tree", "-r", "-z", "--numstat",
+	git_or_die(&c->bare, "-C", "/", "diff-tree", "-r", "-z", "--numstat",
 	    "--no-renames", c->tree, tree);
-	for (struct records r = git_records(&c->store, '\0');
+	for (struct records r = git_records(&c->bare, '\0');
 	    record_next(&r);) {
 		if (sscanf(r.text, "%ld\t%ld\t", &added, &removed) != 2)
 			added = removed = 0;
@@ -3577,7 +3659,7 @@ copy_commit(struct copy *c, const char *start, const char *parent,
 	commit[0] = '\0';
 	copy_enter(c);
 	c->at[0] = '\0';
-	copy_sweep(c, dir_open(AT_FDCWD, c->dir), 0, 0);
+	copy_sweep(c, ".", 0);
 	if (strcmp(parent, start) != 0) {
 		git_or_die(&c->git, "read-tree", "--reset", parent);
 		copy_nested(c);
@@ -3961,11 +4043,13 @@ runs_read(const struct experiment *x)
 		words_add(&runs[id].commits, x->base);
 	}
 	while (ledger_next(x, &text, &a))
-		if (a.run <= x->opt.runs && run_add(&runs[a.run], &a) != 0)
+		if (a.run <= x->opt.runs && run_add(&runs[a.run], &a) != 0) {
+			runs_free(x, runs);
 			die(EXIT_USAGE, "%s: run %d iteration %d attempt %d "
 			    "does not follow the rows before it: move the file"
 			    " away, or choose another prefix", ledger_path(x),
 			    a.run, a.iteration, a.number);
+		}
 	return runs;
 }
 
@@ -3987,7 +4071,7 @@ benchmark_file(const struct experiment *x, int run, int iteration, size_t i)
 static int
 has_results(const struct experiment *x, int run, int iteration, size_t i)
 {
-	return output_has(x, benchmark_file(x, run, iteration, i));
+	return S_ISREG(output_mode(x, benchmark_file(x, run, iteration, i)));
 }
 
 /* Do all benchmarks have results at this point? */
@@ -4519,6 +4603,8 @@ claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
 	close(p.out);
 	close(p.err);
 	close(t->fd);
+	if (!outcomes[a->outcome].keep)	/* because the disk was full? */
+		space_check(x);
 	copy_tmp(c);
 }
 
@@ -4792,6 +4878,8 @@ command_run(const struct copy *c, const char *command, int log,
 	struct ended e;
 
 	process_run(&p, &e);
+	if (e.status != 0)		/* because the disk was full? */
+		space_check(c->x);
 	copy_tmp(c);
 	*seconds = e.seconds;
 	*why = e.why == BY_LIMIT ? pool_printf("timed out after %s "
@@ -5473,9 +5561,11 @@ jobs_run(struct experiment *x, struct run *runs)
 		if (busy == 0)
 			break;
 		show_draw(x, monotonic());
-		alarm(show.on ? 1 : 0);
+		alarm(show.on ? 1 : 60);
 		if (!is_stopping() || told)
 			signal_take();
+		for (i = 0; i < x->opt.jobs; i++)	/* if an agent stopped it */
+			process_kill(x->shared->jobs[i].pid, SIGCONT);
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 			job_ended(x, pid, process_status(status));
 		if (!told && (is_stopping() || x->shared->fault)) {
@@ -5540,7 +5630,7 @@ transcript_left(const struct experiment *x, const struct run *r)
 	const char *name = result_name(x, r->id, r->next,
 	    pool_printf("attempt-%d.jsonl", r->attempts + 1));
 
-	return output_has(x, name) ? name : NULL;
+	return output_mode(x, name) != 0 ? name : NULL;
 }
 
 /*
@@ -5567,7 +5657,7 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 
 			COPY(a.base, run_commit(r));
 			fd = file_open(x->output_fd, name, 0);
-			if (fd >= 0)
+			if (S_ISREG(output_mode(x, name)) && fd >= 0)
 				transcript_read(&t, fd);
 			close(fd);
 			attempt_told(&a, &t);
@@ -6166,6 +6256,7 @@ plan(struct git *g, struct experiment *x)
 	struct words now = { NULL, 0 };
 
 	experiment_read(g, x, &now);
+	words_free(&now);
 	protect_check(g, x);
 	plan_limits(x);
 	printf("baseline: %s, commit %.12s\n", o->baseline, x->base);

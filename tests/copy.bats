@@ -380,6 +380,30 @@ detached\nrun 1, iteration 1: success\nown' ]
 	[ "$(files)" = 'bench/run.sh work' ]
 }
 
+@test "pipes and device files more than 96 directories deep are removed and hang nothing" {
+	agents 'deep=$(printf %0120d 0 | sed s,0,d/,g); mkdir -p "$deep"; echo x > "${deep}f"
+		mkfifo "${deep}.gitignore" "${deep}.gitattributes" "${deep}pipe"' 'git status'
+	[ "$(project ls-tree -r --name-only $TIP d | grep -c /f)" = 1 ]
+}
+
+@test "sockets, device files and a FIFO in the place of .git are removed and hang nothing" {
+	needs python3
+	agents 'rm -rf .git; mkfifo .git; rm .gitignore main.py; echo x > work
+		python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\"main.py\")"
+		[ "$(id -u)" != 0 ] || { mknod null c 1 3; mknod .gitignore c 1 5; mknod disk b 7 0; }' \
+	    '[ "$(ls -A | paste -sd " ")" = ".git bench work" ]; git status'
+	[ "$(files)" = 'bench/run.sh work' ]
+}
+
+@test "of names of 255 bytes and paths of 10,000 characters all that git can name is committed" {
+	needs python3
+	agents 'python3 -c "import os
+open(\"n\" * 255, \"w\")
+for i in range(45): os.mkdir(\"d\" * 250); os.chdir(\"d\" * 250); open(\"f\", \"w\")"' 'echo x > work'
+	[ "$(project ls-tree -r --name-only $TIP | grep -c 'n\{255\}\|d\{250\}/f')" = 17 ]
+	[ "$(files work)" = '' ]
+}
+
 @test "file names with newlines, invalid UTF-8 and signs are committed" {
 	agents 'for name in "$(printf "new\nline")" "$(printf "\377\376")" -x ":(glob)*" "a	b" "*" "#x" " "; do
 		echo x > "./$name"; done'
@@ -421,6 +445,58 @@ detached\nrun 1, iteration 1: success\nown' ]
 		run -0 experiment -r 1 -i 1
 		[ "$(ledger outcome | tail -n 1)" = success ]
 		forget
+	done
+}
+
+@test "a store that the agent removes, replaces or fills with pipes is made anew" {
+	local how
+	for how in 'rm -r ../store' 'rm -r ../store; ln -s "$OUTSIDE" ../store' 'rm ../store/info/alternates; mkfifo ../store/info/alternates' \
+	    'mkfifo ../store/info/commit-graph' 'rm ../store/pack/*.idx; mkfifo ../store/pack/multi-pack-index' \
+	    'mkdir "$OUTSIDE"; mv ../store "$OUTSIDE"; ln -s "$OUTSIDE/store" ../store'; do
+		agents "$how; echo x > work" 'git fsck --full; git log -p'
+		forget
+	done
+	[ "$(find outside -name '*.pack' | wc -l)" = 1 ]
+}
+
+@test "a directory of the copies that becomes a link to the outside leads no removal there" {
+	mkdir -p outside/run-1
+	echo precious > outside/run-1/file
+	REHEARSAL_EDIT='cd ../..; mv "$PWD" "$OUTSIDE.moved"; ln -s "$OUTSIDE" "$PWD"' run -1 experiment -r 1 -i 1
+	[ "$(cat outside/run-1/file)" = precious ]
+	rm -r "$TMPDIR"/cc-run-experiments-*/*
+	run -0 experiment -r 1 -i 1
+}
+
+@test "files that the agent mounts in the copy are not removed, and the runner ends with 1" {
+	local place
+	unshare -m true 2> /dev/null || skip 'no mount namespaces here'
+	through unshare -m
+	mkdir outside
+	for place in '$TMPDIR/x' '"$PWD/a b.o"'; do
+		echo precious > outside/file
+		REHEARSAL_EDIT="echo x > work; mkdir $place; mount --bind \"\$OUTSIDE\" $place" run -1 experiment -r 1 -i 2
+		echo "$output"
+		[ "$(cat outside/file)" = precious ]
+		forget
+	done
+}
+
+@test "what the agent puts in the place of the runner's files leads nothing there and stops nothing for good" {
+	local file how
+	mkdir outside
+	echo precious > outside/file
+	for file in index config tmp; do
+		for how in 'ln -s "$OUTSIDE" X' 'ln -s "$OUTSIDE/file" X' 'mkfifo X' 'mkdir -p X/x' 'echo garbage > X'; do
+			REHEARSAL_EDIT="[ \$call != 1 ] || { rm -rf ../$file; ${how//X/../$file}; }; echo \$call > work" \
+			    run experiment -r 1 -i 2
+			echo "$file: $how: $status: $output"
+			[ "$status" -le 1 ]
+			[ "$(cat outside/*)" = precious ]
+			run -0 experiment -r 1 -i 2
+			[ "$(ledger finished | grep -c 1)" = 2 ]
+			forget
+		done
 	done
 }
 
@@ -718,4 +794,16 @@ small() {
 	CCRE=$program
 	run -0 experiment -r 1 -i 1
 	[ "$(ledger outcome | paste -sd ' ')" = 'interrupted success' ]
+}
+
+@test "a benchmark that fails on a full disk is not recorded, and is measured by the next start" {
+	local program=$CCRE
+	small "$TMPDIR" 100m
+	set -- -r 1 -i 1 -b b='[ ! -e rehearsal.txt ] || head -c 120000000 /dev/zero > "$TMPDIR/big" && echo runtime: 1ms'
+	run -1 experiment "$@"
+	[[ $output == *"$TMPDIR"* ]]
+	[ ! -e "$OUT/exp--run-1--iteration-1--b.csv" ]
+	CCRE=$program
+	run -0 experiment "$@"
+	[ "$(tail -n 1 "$OUT/exp--run-1--iteration-1--b.csv")" = exp,1,1,1,1000 ]
 }

@@ -167,6 +167,11 @@ init_says() {
 	kept
 }
 
+@test "of a transcript that the agent makes a terabyte large the end is read" {
+	REHEARSAL_EDIT='echo x > work; truncate -s 1T /proc/self/fd/1' run -0 experiment -r 1 -i 1
+	[ "$(ledger outcome) $(ledger cost_usd)" = 'success 0.0125' ]
+}
+
 @test "a summary of a megabyte is cut between two characters, and the trailers are whole" {
 	scene long <<-'END'
 	init; edit

@@ -456,18 +456,45 @@ in_place() {
 }
 
 @test "a link, a FIFO or a directory in the place of a transcript or log is not written through" {
-	export KIND FILE
-	export -f in_place
+	export KIND FILE REPLACE=$BATS_TEST_TMPDIR/replace	# dash drops exported functions
+	{ declare -f in_place; echo 'in_place "$@" && : > "$REPLACE.done"'; } > "$REPLACE"
 	echo precious > victim
 	while read -r KIND FILE; do
 		FILE=$OUT/exp--run-1--iteration-2--$FILE
-		REHEARSAL_EDIT='bash -c "in_place $KIND $FILE"; echo $call > work' run experiment -r 1 -i 2 -b b='echo runtime: 1ms'
+		REHEARSAL_EDIT='bash "$REPLACE" $KIND "$FILE"; echo $call > work' run experiment -r 1 -i 2 -b b='echo runtime: 1ms'
 		echo "$KIND $FILE: $status: $output"
+		rm "$REPLACE.done"
 		[ "$status" = 0 ] || [ "$status" = 1 ]
 		[ "$(cat victim)" = precious ]
 		[ ! -e victim.new ]
 		forget
 	done <<< $'link attempt-1.jsonl\nnowhere attempt-1.err\nFIFO attempt-1.jsonl\ndirectory b.log'
+}
+
+@test "what an agent puts in the place of the samples is replaced, or the runner ends with 1" {
+	local what
+	echo precious > victim
+	export FILE=$OUT/exp--run-1--iteration-1--b.csv
+	for what in 'ln -s "$VICTIM" "$FILE"' 'ln -s "$VICTIM.new" "$FILE"' 'mkfifo "$FILE"' 'mkdir -p "$FILE/x"'; do
+		REHEARSAL_EDIT="$what; echo x > work" run experiment -r 1 -i 1 -b b='echo runtime: 1ms'
+		echo "$what: $status: $output"
+		[ "$status" = 1 ] || [ "$(stat -c %F "$FILE") $(tail -n 1 "$FILE")" = 'regular file exp,1,1,1,1000' ]
+		[[ $what != mkdir* || $output == *"$FILE"* ]]
+		[ "$(cat victim)" = precious ]
+		[ ! -e victim.new ]
+		forget
+	done
+}
+
+@test "a FIFO or link that an agent has left as the next transcript does not stop the next start" {
+	local kind
+	for kind in link nowhere FIFO directory; do
+		stops_at 2
+		in_place $kind "$OUT/exp--run-1--iteration-2--attempt-2.jsonl"
+		goes_on
+		[ "$(ledger outcome | paste -sd ,)" = 'success,rate limit,interrupted,success' ]
+		forget
+	done
 }
 
 @test "an output directory or a ledger that was replaced is noticed at the end" {
