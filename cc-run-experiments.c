@@ -2225,8 +2225,8 @@ leftover_kill(struct sweep *w, pid_t pid)
 /*
  * Stop the leftover processes of a run, because each may start others.  Then
  * kill them, until a look finds none and none has come and ended meanwhile.
- * `leader`, if not 0, has ended and is not reaped.  Return how many were killed,
- * or -1 if /proc does not tell.
+ * `leader`, if not 0, has ended and is not reaped.  Return how many were
+ * killed, or -1 if /proc does not tell.
  */
 static int
 leftovers_kill(const char *mark, pid_t leader, int children)
@@ -2265,7 +2265,7 @@ leftovers_kill(const char *mark, pid_t leader, int children)
 			die(1, "cannot read /proc:");
 		again |= w->reaped != reaped;
 		if (found && !stopped &&
-		    (!again || monotonic() - start > SWEEP_S / 2))
+		    (!again || 2 * (monotonic() - start) > SWEEP_S))
 			stopped = again = 1;
 	}
 	if (again)
@@ -2513,7 +2513,7 @@ git_line(const struct git *g)
 static const char *
 git_fault(const struct git *g)
 {
-	char *text = fd_text(g->err, NULL), *s;
+	const char *text = fd_text(g->err, NULL), *s;
 
 	if ((s = strstr(text, "fatal: ")) == NULL &&
 	    (s = strstr(text, "error: ")) == NULL)
@@ -2627,8 +2627,8 @@ git_commit(struct git *g, const char *name)
 
 /*
  * Create a ref, or move it if force is set.  Without force, a ref that points
- * at another commit stays, and the result is -1.  If git fails, a killed git may
- * have left a lock of the ref: remove the lock, and try again.
+ * at another commit stays, and the result is -1.  If git fails, a killed git
+ * may have left a lock of the ref: remove the lock, and try again.
  */
 static int
 git_ref(struct git *g, const struct experiment *x, const char *ref,
@@ -2679,7 +2679,7 @@ struct copy {
 	unsigned long long stored;	/* their sizes and times, as a hash */
 	int clean;			/* of ignored files; no program ran */
 	struct git git;			/* the user's repository, own index */
-	struct git bare;		/* the same without work tree and index */
+	struct git bare;		/* without work tree and index */
 	struct git taker;		/* it reads the agent's objects */
 	struct words vars;		/* of claude and benchmarks */
 	struct words submodules;	/* their paths, */
@@ -3058,8 +3058,7 @@ copy_reset(struct copy *c, const char *commit, int all)
 static unsigned long long
 store_hash(const struct copy *c)
 {
-	static const char *const dirs[] = { "store", "store/info",
-	    "store/pack" };
+	const char *const dirs[] = { "store", "store/info", "store/pack" };
 	unsigned long long sum = 0;
 	struct dirent *d;
 	struct stat st;
@@ -5564,7 +5563,7 @@ jobs_run(struct experiment *x, struct run *runs)
 		alarm(show.on ? 1 : 60);
 		if (!is_stopping() || told)
 			signal_take();
-		for (i = 0; i < x->opt.jobs; i++)	/* if an agent stopped it */
+		for (i = 0; i < x->opt.jobs; i++)	/* an agent can STOP */
 			process_kill(x->shared->jobs[i].pid, SIGCONT);
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 			job_ended(x, pid, process_status(status));

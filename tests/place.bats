@@ -139,7 +139,7 @@ half() {
 @test "an agent that removes the directory itself stops the experiment with 1" {
 	agent 'mv "$PWD" "$PWD.away"'
 	run -1 place -r 1 -i 2
-	[[ $output == *"$PROJECT is no directory any more"* ]]
+	[[ $output == *"$PROJECT was removed or replaced"* ]]
 	mv "$PROJECT.away" "$PROJECT"
 	run -0 place -r 1 -i 2
 	at_home
