@@ -183,7 +183,7 @@ static const char *const limit_texts[] = {
 #define PROGRAM "cc-run-experiments"
 #define REFS "refs/cc-run-experiments/"
 #define MARK "CC_RUN_EXPERIMENTS_MARK"	/* in each child's environment */
-#define READ_MOST ((off_t)1 << 31)	/* bytes read of an output, its end */
+#define READ_MOST ((off_t)1 << 30)	/* bytes read of an output, its end */
 
 enum {					/* exit statuses */
 	EXIT_USAGE = 2, EXIT_FAILURES = 3, EXIT_LATER = 75, EXIT_DENIED = 77,
