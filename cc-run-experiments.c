@@ -863,7 +863,8 @@ fd_scratch_text(const char *text)
 
 	if (fd_write(fd, text, strlen(text)) != 0 ||
 	    lseek(fd, 0, SEEK_SET) != 0)
-		die(1, "cannot write a temporary file (set TMPDIR):");
+		die(1, "cannot write a temporary file in %s (set TMPDIR):",
+		    temporary_directory());
 	return fd;
 }
 
@@ -2517,8 +2518,8 @@ git_fault(const struct git *g)
 
 	if ((s = strstr(text, "fatal: ")) == NULL &&
 	    (s = strstr(text, "error: ")) == NULL)
-		s = *text != '\0' ? text :
-		    "git printed no error: is TMPDIR full?";
+		s = *text != '\0' ? text : pool_printf("git printed no error:"
+		    " is %s full?", temporary_directory());
 	return pool_printf("%.*s", (int)strcspn(s, "\n"), s);
 }
 
