@@ -5670,9 +5670,9 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 			}
 			ledger_append(x, ledger_line(x, &a));
 			run_add(r, &a);
-			warn("%s attempt %d: interrupted, because the runner "
-			    "was killed", point_name(x, r->id, a.iteration),
-			    a.number);
+			warn("%s attempt %d: interrupted: its runner ended "
+			    "before it wrote this row", point_name(x, r->id,
+			    a.iteration), a.number);
 		}
 	words_free(&t.tasks);
 	words_free(&t.messages);
