@@ -5564,10 +5564,11 @@ jobs_run(struct experiment *x, struct run *runs)
 		alarm(show.on ? 1 : 60);
 		if (!is_stopping() || told)
 			signal_take();
-		for (i = 0; i < x->opt.jobs; i++)	/* an agent can STOP */
-			process_kill(x->shared->jobs[i].pid, SIGCONT);
-		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-			job_ended(x, pid, process_status(status));
+		while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0)
+			if (WIFSTOPPED(status))	/* an agent can do that */
+				process_kill(pid, SIGCONT);
+			else
+				job_ended(x, pid, process_status(status));
 		if (!told && (is_stopping() || x->shared->fault)) {
 			for (i = 0; i < x->opt.jobs; i++)
 				process_kill(x->shared->jobs[i].pid,

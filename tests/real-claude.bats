@@ -10,7 +10,7 @@
 bats_require_minimum_version 1.5.0
 load helper
 
-CLIENT=$(echo "$CCRE_ROOT"/.cache/claude/node_modules/@anthropic-ai/claude-code-*/claude)
+CLIENT=$(realpath "$CCRE_ROOT/.cache/claude/node_modules/.bin/claude")
 
 # key, subscription: the account that the client uses.
 key() {
