@@ -999,6 +999,16 @@ works() {
 	grep -q $'\r\\$0.01 run 1/1 iteration 2/2 .*0:0[01]/30:00' said
 }
 
+@test "a child that the agent has stopped goes on" {
+	linux_only
+	needs script
+	scene stops <<-'X'
+		init; edit; result false success 'done'; kill -STOP $PPID
+	X
+	REHEARSAL=$SCENE/stops on_terminal -r 1 -i 1
+	[ "$(outcomes)" = success ]
+}
+
 @test "with -j 2 the status line has both runs, and what each does if it does not call claude" {
 	needs script
 	scene works <<-'X'
