@@ -534,6 +534,15 @@ text_cut(char *array, size_t size, const char *s)
 
 #define CUT(array, s) text_cut((array), sizeof(array), (s))
 
+/* Replace a character wherever it is in a text, and return the text. */
+static char *
+text_replace(char *text, char from, char to)
+{
+	for (char *s = text; (s = strchr(s, from)) != NULL;)
+		*s = to;
+	return text;
+}
+
 static int
 begins(const char *s, const char *with)
 {
@@ -1553,13 +1562,12 @@ json_scalar(struct json *j, int c)
 static int
 json_key(struct json *j, int c, size_t used)
 {
-	char key[NAME_SIZE], *s;
+	char key[NAME_SIZE];
 
 	if (c != '"' || json_string(j, key, sizeof key) != 0 ||
 	    json_next(j) != ':')
 		return -1;
-	for (s = key; (s = strchr(s, '/')) != NULL;)
-		*s = '?';
+	text_replace(key, '/', '?');
 	if (used + strlen(key) + 2 < sizeof j->path)
 		sprintf(j->path + used, "%s%s", used > 0 ? "/" : "",
 		    key[0] != '\0' ? key : "?");
@@ -4144,7 +4152,6 @@ row_refs(struct git *g, const struct experiment *x, const struct run *r,
 {
 	const char *attempt = attempt_ref(x, a->run, a->iteration, a->number);
 	const char *branch = branch_ref(x, a->run, a->iteration);
-
 	int taken = a->finished == 1 && !is_one(branch, refs) &&
 	    git_ref(g, x, branch, r->commits.v[a->iteration], 0) != 0;
 
@@ -4169,18 +4176,7 @@ setting_add(struct words *w, const char *key, const char *value)
 	words_add(w, value);
 }
 
-/* The key of an option: its name with '-' as '_'. */
-static const char *
-setting_key(const struct setting *s)
-{
-	char *key = pool_printf("%s", s->name), *dash;
-
-	while ((dash = strchr(key, '-')) != NULL)
-		*dash = '_';
-	return key;
-}
-
-/* Add the options that are recorded. */
+/* Add the options that are recorded.  A key is a name with '_' for '-'. */
 static void
 settings_options(const struct options *o, struct words *w)
 {
@@ -4191,7 +4187,7 @@ settings_options(const struct options *o, struct words *w)
 	for (const struct setting *s = settings; s->name != NULL; s++) {
 		if (s->agree == FREE)
 			continue;
-		key = setting_key(s);
+		key = text_replace(pool_printf("%s", s->name), '-', '_');
 		if (s->kind == NUMBER) {
 			setting_add(w, key, pool_printf("%ld",
 			    MEMBER(long, o, s)));
@@ -4341,9 +4337,10 @@ settings_more(const struct words *old, const struct words *now,
 static enum agree
 setting_agrees(const char *key)
 {
+	const char *name = text_replace(pool_printf("%s", key), '_', '-');
 	const struct setting *s = settings;
 
-	while (s->name != NULL && strcmp(setting_key(s), key) != 0)
+	while (s->name != NULL && strcmp(s->name, name) != 0)
 		s++;
 	return s->agree;		/* FREE in the last entry */
 }
@@ -4353,12 +4350,9 @@ static const char *
 setting_shown(const char *value, size_t differs)
 {
 	const char *from = value + (differs > 40 ? differs - 20 : 0);
-	char *text = pool_printf("%s%.100s%s", from > value ? "..." : "", from,
-	    strlen(from) > 100 ? "..." : ""), *s = text;
 
-	while ((s = strchr(s, '\n')) != NULL)
-		*s = ' ';
-	return text;
+	return text_replace(pool_printf("%s%.100s%s", from > value ? "..." : "",
+	    from, strlen(from) > 100 ? "..." : ""), '\n', ' ');
 }
 
 /*
