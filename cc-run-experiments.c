@@ -1664,7 +1664,7 @@ struct transcript {
 	long long used[TOKENS];		/* their tokens */
 	struct event init, limit, result;	/* the last of each */
 	struct event event;		/* the line that is read */
-	int fd;				/* of the call at work */
+	int fd;				/* its file */
 };
 
 enum cell {				/* what a value may be */
@@ -1861,9 +1861,9 @@ event_end(struct transcript *t)
 	}
 }
 
-/* Read a transcript from its start.  The caller gives plugin and memory. */
+/* Read the file t->fd from its start.  The caller gives plugin and memory. */
 static void
-transcript_read(struct transcript *t, int fd)
+transcript_read(struct transcript *t)
 {
 	struct transcript fresh = { .plugin = t->plugin, .memory = t->memory,
 	    .fd = t->fd };
@@ -1873,7 +1873,7 @@ transcript_read(struct transcript *t, int fd)
 	words_free(&t->tasks);
 	words_free(&t->messages);
 	*t = fresh;
-	j.in = fd_stream(fd, 0);
+	j.in = fd_stream(t->fd, 0);
 	t->json = ungetc(getc(j.in), j.in) == '{';	/* it has begun */
 	while ((good = json_line(&j)) >= 0) {
 		if (good)
@@ -2313,13 +2313,13 @@ process_verdict(const struct process *p, struct watch *w, double now)
 	    now - stop.time >= STOPPING_S && now - w->start >= 1))
 		return BY_LIMIT;
 	if (p->claude != NULL && !w->right && out > 0 && out < WRONG_SIZE) {
-		transcript_read(p->claude, p->claude->fd);
+		transcript_read(p->claude);
 		if (*arm_fault(p->claude) != '\0')
 			return BY_ARM;
 		w->right = p->claude->init.type[0] != '\0';
 	}
 	if (p->claude != NULL && !w->asked && now - w->out_grown >= LINGER_S) {
-		transcript_read(p->claude, p->claude->fd);
+		transcript_read(p->claude);
 		if (p->claude->result_last && p->claude->tasks.n == 0)
 			return BY_LINGERING;
 		w->asked = 1;
@@ -4580,7 +4580,7 @@ claude_call(struct attempt *a, const struct copy *c, struct transcript *t,
 	COPY(a->started_at, utc(time(NULL)));
 	process_run(&p, &e);
 	close(p.in);
-	transcript_read(t, t->fd);
+	transcript_read(t);
 	/* As the ledger has it, so that a resumed run has as much time left. */
 	a->seconds = e.seconds > 0 ? strtod(pool_printf("%.3f", e.seconds +
 	    0.0005), NULL) : 0;
@@ -5636,10 +5636,8 @@ transcript_left(const struct experiment *x, const struct run *r)
 static void
 transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 {
-	struct transcript t = { .plugin = "" };
 	char parent[ID_SIZE];
 	const char *name;
-	int fd;
 
 	for (struct run *r = runs + x->opt.first; r <= runs + x->opt.last; r++)
 		while (r->next <= x->opt.iterations &&
@@ -5649,12 +5647,13 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 			    .outcome = INTERRUPTED, .status = -1,
 			    .seconds = -1, .changes = { -1, -1, -1, -1, -1 },
 			    .survivors = -1, .protected_touched = -1 };
+			struct transcript t = { .plugin = "",
+			    .fd = file_open(x->output_fd, name, 0) };
 
 			COPY(a.base, run_commit(r));
-			fd = file_open(x->output_fd, name, 0);
-			if (S_ISREG(output_mode(x, name)) && fd >= 0)
-				transcript_read(&t, fd);
-			close(fd);
+			if (S_ISREG(output_mode(x, name)) && t.fd >= 0)
+				transcript_read(&t);
+			close(t.fd);
 			attempt_told(&a, &t);
 			if (c != NULL) {
 				place_head(c, a.base, parent);
@@ -5668,9 +5667,9 @@ transcripts_adopt(const struct experiment *x, struct run *runs, struct copy *c)
 			warn("%s attempt %d: interrupted: its runner ended "
 			    "before it wrote this row", point_name(x, r->id,
 			    a.iteration), a.number);
+			words_free(&t.tasks);
+			words_free(&t.messages);
 		}
-	words_free(&t.tasks);
-	words_free(&t.messages);
 }
 
 /*

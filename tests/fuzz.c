@@ -56,7 +56,8 @@ fuzz_transcript(const char *data, size_t size)
 	(void)size;
 	t.memory = size % 2 == 0;
 	t.plugin = size % 3 == 0 ? "" : "/plugin";
-	transcript_read(&t, input_fd);
+	t.fd = input_fd;
+	transcript_read(&t);
 	check_event(&t.init);
 	check_event(&t.limit);
 	check_event(&t.result);

@@ -134,13 +134,12 @@ csv_torn(int n)
 static void
 read_file(struct transcript *t, const char *path, const char *plugin)
 {
-	int fd = file_open(AT_FDCWD, path, 0);
-
-	if (fd < 0)
+	t->fd = file_open(AT_FDCWD, path, 0);
+	if (t->fd < 0)
 		die(2, "%s:", path);
 	t->plugin = plugin;
-	transcript_read(t, fd);
-	close(fd);
+	transcript_read(t);
+	close(t->fd);
 }
 
 static int

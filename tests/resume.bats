@@ -497,6 +497,16 @@ in_place() {
 	done
 }
 
+@test "the row of a transcript that is no file has nothing of the transcript before it" {
+	stops_at 2
+	sed -i '$d' "$ROWS"
+	in_place FIFO "$OUT/exp--run-1--iteration-2--attempt-2.jsonl"
+	goes_on
+	[ "$(ledger outcome | paste -sd ,)" = 'success,interrupted,interrupted,success' ]
+	[ -n "$(ledger session_id | sed -n 2p)" ]
+	[ -z "$(ledger session_id | sed -n 3p)" ]
+}
+
 @test "an output directory or a ledger that was replaced is noticed at the end" {
 	local what
 	for what in 'mv "$OUT" "$OUT.away"; mkdir "$OUT"' 'mv "$OUT" "$OUT.away"; ln -s "$OUT.away" "$OUT"' \
