@@ -667,46 +667,42 @@ for i in range(45): os.mkdir(\"d\" * 250); os.chdir(\"d\" * 250); open(\"f\", \"
 	[ "$(ledger files_changed | head -n 1)" = 3 ]
 }
 
+# before_git: from now on each git does first what stdin says. $REAL_GIT is git.
+before_git() {
+	{ echo '#!/bin/sh'; cat; echo 'exec "$REAL_GIT" "$@"'; } > bin/git
+	export REAL_GIT
+	REAL_GIT=$(PATH=${PATH#*:} command -v git)
+	chmod +x bin/git
+}
+
 @test "objects are synced before a row tells of them" {
-	cat > bin/git <<-'END'
-		#!/bin/sh
+	before_git <<-'END'
 		case " $* " in
 		*' add '* | *' commit-tree '* | *' write-tree '* | *' unpack-objects '*)
 			echo "$*: $("$REAL_GIT" config core.fsync)" >> "$SEEN" ;;
 		esac
-		exec "$REAL_GIT" "$@"
 	END
-	chmod +x bin/git
-	export REAL_GIT
-	REAL_GIT=$(PATH=${PATH#*:} command -v git)
 	agents 'echo x > work; "$REAL_GIT" add -A; "$REAL_GIT" commit -qm mine; echo y > work'
 	[ "$(grep -c . seen)" -ge 4 ]
 	run ! grep -v 'loose-object\|committed\|all' seen
 }
 
 @test "a git before 2.36 is told to sync objects by the setting that it knows" {
-	cat > bin/git <<-'END'
-		#!/bin/sh
+	before_git <<-'END'
 		case " $* " in
 		' version ') echo git version 2.35.1; exit ;;
 		*' add '* | *' commit-tree '* | *' write-tree '*)
 			echo "$("$REAL_GIT" config core.fsyncObjectFiles)" >> "$SEEN" ;;
 		esac
-		exec "$REAL_GIT" "$@"
 	END
-	chmod +x bin/git
-	export REAL_GIT
-	REAL_GIT=$(PATH=${PATH#*:} command -v git)
 	agents 'echo x > work'
 	[ "$(sort -u seen)" = true ]
 }
 
 # git_processes: how many git processes one more iteration takes.
 git_processes() {
-	local real m
-	real=$(command -v git)
-	printf '#!/bin/sh\necho "$*" >> "$SEEN-$M"\nexec %s "$@"\n' "$real" > bin/git
-	chmod +x bin/git
+	local m
+	before_git <<< 'echo "$*" >> "$SEEN-$M"'
 	for m in 2 3; do
 		M=$m ccre --no-plugin -q -r 1 -i $m -o "$OUT" "$PROJECT" "exp$m"
 	done
